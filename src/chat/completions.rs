@@ -1,0 +1,270 @@
+//! OpenAI Chat Completions: `POST /v1/chat/completions`.
+
+use serde::Deserialize;
+use serde_json::{Value, json};
+
+use super::{Prompt, Reply, Text, Unreadable, stream};
+
+/// Replies that one request may ask for, as the protocol has it.
+const MAX_CHOICES: usize = 128;
+
+/// What is read of a request; the rest is the upstream's.
+#[derive(Deserialize)]
+struct Request {
+    #[serde(default)]
+    model: Value,
+    messages: Vec<Message>,
+    #[serde(default)]
+    stream: Option<bool>,
+    #[serde(default)]
+    stream_options: Option<StreamOptions>,
+    #[serde(default)]
+    n: Option<u64>,
+}
+
+#[derive(Deserialize)]
+struct StreamOptions {
+    #[serde(default)]
+    include_usage: Option<bool>,
+}
+
+#[derive(Deserialize)]
+struct Message {
+    #[serde(default)]
+    role: Value,
+    #[serde(default)]
+    content: Value,
+}
+
+/// The text to judge: the last user message, unless a tool's result has come after it.
+pub(super) fn prompt(body: &[u8]) -> Result<Prompt, Unreadable> {
+    let request: Request = serde_json::from_slice(body)
+        .map_err(|error| Unreadable(format!("the body is no chat completion request: {error}")))?;
+    let choices = usize::try_from(request.n.unwrap_or(1)).unwrap_or(MAX_CHOICES);
+    Ok(Prompt {
+        text: text(&request.messages),
+        model: request.model.as_str().unwrap_or_default().to_owned(),
+        stream: request.stream.unwrap_or(false),
+        include_usage: request
+            .stream_options
+            .and_then(|o| o.include_usage)
+            .unwrap_or(false),
+        choices: choices.clamp(1, MAX_CHOICES),
+    })
+}
+
+fn text(messages: &[Message]) -> Text {
+    let role = |message: &Message| message.role.as_str().unwrap_or_default().to_owned();
+    let last = messages.iter().rposition(|message| role(message) == "user");
+    let Some(last) = last else {
+        return Text::None;
+    };
+    if messages[last..]
+        .iter()
+        .any(|m| matches!(role(m).as_str(), "tool" | "function"))
+    {
+        return Text::None;
+    }
+    content(&messages[last].content)
+}
+
+/// A string, or parts of which those of type `text` hold words.
+fn content(content: &Value) -> Text {
+    let parts = match content {
+        Value::String(text) => return question(text),
+        Value::Null => return Text::None,
+        Value::Array(parts) => parts,
+        _ => return Text::UnknownShape,
+    };
+    let mut texts = Vec::new();
+    for part in parts {
+        match (part["type"].as_str(), part["text"].as_str()) {
+            (Some("text"), Some(text)) => texts.push(text),
+            (Some("image_url" | "input_audio" | "file"), _) => {}
+            _ => return Text::UnknownShape,
+        }
+    }
+    question(&texts.join("\n"))
+}
+
+fn question(text: &str) -> Text {
+    match text.trim() {
+        "" => Text::None,
+        text => Text::Question(text.to_owned()),
+    }
+}
+
+/// A whole completion, or the stream of one.
+pub(super) fn reply(prompt: &Prompt, text: &str, id: &str, created: u64) -> Reply {
+    let shape = Shape {
+        prompt,
+        id,
+        created,
+    };
+    if prompt.stream {
+        Reply {
+            content_type: stream::CONTENT_TYPE,
+            body: shape.stream(text).into(),
+        }
+    } else {
+        Reply {
+            content_type: "application/json",
+            body: shape.completion(text).to_string().into(),
+        }
+    }
+}
+
+struct Shape<'a> {
+    prompt: &'a Prompt,
+    id: &'a str,
+    created: u64,
+}
+
+impl Shape<'_> {
+    fn completion(&self, text: &str) -> Value {
+        let choice = |index| {
+            json!({
+                "index": index,
+                "message": {"role": "assistant", "content": text, "refusal": null, "annotations": []},
+                "logprobs": null,
+                "finish_reason": "stop",
+            })
+        };
+        let choices: Vec<_> = (0..self.prompt.choices).map(choice).collect();
+        json!({
+            "id": format!("chatcmpl-{}", self.id),
+            "object": "chat.completion",
+            "created": self.created,
+            "model": self.prompt.model,
+            "choices": choices,
+            "usage": usage(),
+        })
+    }
+
+    /// Role, content and stop for each choice, usage where it was asked for, and the end mark.
+    fn stream(&self, text: &str) -> String {
+        let mut events = String::new();
+        for index in 0..self.prompt.choices {
+            let mut chunk = |delta: Value, finish_reason: Value| {
+                let choice = json!({"index": index, "delta": delta, "logprobs": null, "finish_reason": finish_reason});
+                stream::event(&mut events, &self.chunk(json!([choice]), Value::Null));
+            };
+            chunk(
+                json!({"role": "assistant", "content": "", "refusal": null}),
+                Value::Null,
+            );
+            for piece in stream::pieces(text) {
+                chunk(json!({"content": piece}), Value::Null);
+            }
+            chunk(json!({}), json!("stop"));
+        }
+        if self.prompt.include_usage {
+            stream::event(&mut events, &self.chunk(json!([]), usage()));
+        }
+        events.push_str("data: [DONE]\n\n");
+        events
+    }
+
+    fn chunk(&self, choices: Value, usage: Value) -> Value {
+        let mut chunk = json!({
+            "id": format!("chatcmpl-{}", self.id),
+            "object": "chat.completion.chunk",
+            "created": self.created,
+            "model": self.prompt.model,
+            "choices": choices,
+        });
+        if self.prompt.include_usage {
+            chunk["usage"] = usage;
+        }
+        chunk
+    }
+}
+
+/// Nothing was used.
+fn usage() -> Value {
+    json!({
+        "prompt_tokens": 0,
+        "completion_tokens": 0,
+        "total_tokens": 0,
+        "prompt_tokens_details": {"cached_tokens": 0, "audio_tokens": 0},
+        "completion_tokens_details": {"reasoning_tokens": 0, "audio_tokens": 0, "accepted_prediction_tokens": 0, "rejected_prediction_tokens": 0},
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn text_of(messages: &Value) -> Text {
+        let body = json!({"model": "m", "messages": messages}).to_string();
+        prompt(body.as_bytes()).unwrap().text
+    }
+
+    #[test]
+    fn the_last_user_message_is_judged() {
+        let question = |text: &str| Text::Question(text.to_owned());
+        let user = |content: Value| json!({"role": "user", "content": content});
+        let assistant = json!({"role": "assistant", "content": "hi"});
+        let tool = json!({"role": "tool", "content": "{}", "tool_call_id": "1"});
+        let words = |text: &str| json!({"type": "text", "text": text});
+        let picture = json!({"type": "image_url", "image_url": {"url": "data:,"}});
+        for (messages, expected) in [
+            (json!([user(json!(" 退款 "))]), question("退款")),
+            (
+                json!([user(json!("a")), assistant, user(json!("b"))]),
+                question("b"),
+            ),
+            (json!([user(json!("a")), assistant]), question("a")),
+            (json!([{"role": "system", "content": "s"}]), Text::None),
+            (json!([]), Text::None),
+            (json!([user(json!("a")), tool]), Text::None),
+            (json!([user(json!(""))]), Text::None),
+            (json!([user(Value::Null)]), Text::None),
+            (
+                json!([user(json!([words("a"), picture, words("b")]))]),
+                question("a\nb"),
+            ),
+            (json!([user(json!([picture]))]), Text::None),
+            (
+                json!([user(json!([{"type": "poem", "poem": "x"}]))]),
+                Text::UnknownShape,
+            ),
+            (json!([user(json!(["a"]))]), Text::UnknownShape),
+            (json!([user(json!({"text": "a"}))]), Text::UnknownShape),
+        ] {
+            assert_eq!(text_of(&messages), expected, "{messages}");
+        }
+    }
+
+    #[test]
+    fn a_body_that_no_server_could_read_is_an_error() {
+        for body in [
+            "",
+            "[]",
+            "{",
+            "{}",
+            r#"{"messages": 1}"#,
+            r#"{"messages": [], "messages": []}"#,
+        ] {
+            assert!(prompt(body.as_bytes()).is_err(), "{body}");
+        }
+    }
+
+    #[test]
+    fn a_stream_ends_with_usage_only_where_it_was_asked_for() {
+        let ask = |options: Value| {
+            let body =
+                json!({"model": "m", "messages": [], "stream": true, "stream_options": options});
+            let prompt = prompt(body.to_string().as_bytes()).unwrap();
+            String::from_utf8(reply(&prompt, "您好", "1", 0).body.to_vec()).unwrap()
+        };
+        assert!(!ask(Value::Null).contains("usage"));
+        let with_usage = ask(json!({"include_usage": true}));
+        let events: Vec<_> = with_usage.trim_end().split("\n\n").collect();
+        assert_eq!(events.last(), Some(&"data: [DONE]"));
+        let last: Value =
+            serde_json::from_str(events[events.len() - 2].strip_prefix("data: ").unwrap()).unwrap();
+        assert_eq!(last["usage"]["total_tokens"], 0);
+        assert_eq!(last["choices"], json!([]));
+    }
+}

@@ -1,0 +1,61 @@
+//! The commands.
+
+mod ask;
+mod check;
+pub mod exit;
+pub mod serve;
+mod terminal;
+
+use std::path::PathBuf;
+
+use clap::{Parser, Subcommand};
+
+use crate::config::Config;
+
+/// Keeps off-topic questions away from a shop's LLM: an OpenAI-compatible reverse proxy.
+#[derive(Debug, Parser)]
+#[command(
+    name = "intentgate",
+    version,
+    propagate_version = true,
+    max_term_width = 100
+)]
+pub struct Cli {
+    /// The configuration; default: config.toml in the working directory, where there is one
+    #[arg(long, global = true, value_name = "FILE")]
+    config: Option<PathBuf>,
+    /// The folder of intent files; goes over gate.intents
+    #[arg(long, global = true, value_name = "DIR")]
+    intents: Option<PathBuf>,
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Run the gateway
+    Serve,
+    /// Check the configuration and the intents, and say everything that is wrong with them
+    Check,
+    /// Judge a question and explain the verdict
+    Ask(ask::Ask),
+}
+
+/// Runs one command line.
+///
+/// # Errors
+/// What went wrong, for people; [`exit::Exit::of`] tells the exit code.
+pub fn run(cli: Cli) -> anyhow::Result<()> {
+    let mut config = Config::load(cli.config.as_deref(), std::env::vars())?;
+    if cli.intents.is_some() {
+        config.gate.intents = cli.intents;
+    }
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .build()?;
+    match cli.command {
+        Command::Serve => runtime.block_on(serve::run(config)),
+        Command::Check => runtime.block_on(check::run(config)),
+        Command::Ask(ask) => runtime.block_on(ask.run(config)),
+    }
+}

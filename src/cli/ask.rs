@@ -1,0 +1,247 @@
+//! `intentgate ask`: one question explained to a person, or many judged for a program.
+
+use std::io::{BufRead, Write};
+use std::sync::Arc;
+
+use anstream::println;
+use anyhow::Context;
+use clap::Args;
+use futures_util::{StreamExt, stream};
+use serde::Deserialize;
+use serde_json::json;
+
+use super::terminal::{self, BOLD, DIM, colour, paint, say};
+use crate::chat::{Protocol, Text};
+use crate::config::Config;
+use crate::embed::Embedder;
+use crate::gate::{Gate, decide};
+use crate::language::Language;
+use crate::reload::Intents;
+use crate::snapshot::Snapshot;
+use crate::verdict::{Decision, Judgement};
+
+/// Intents shown to a person.
+const SHOWN_INTENTS: usize = 5;
+/// Examples shown to a person.
+const SHOWN_EXAMPLES: usize = 5;
+
+/// Judge a question and explain the verdict.
+#[derive(Debug, Args)]
+pub(super) struct Ask {
+    /// The question
+    #[arg(required_unless_present = "jsonl", conflicts_with = "jsonl")]
+    text: Option<String>,
+    /// Read questions as JSON Lines on standard input, {"text": …} or {"messages": […]}, and write one
+    /// verdict a line
+    #[arg(long)]
+    jsonl: bool,
+}
+
+impl Ask {
+    pub(super) async fn run(self, config: Config) -> anyhow::Result<()> {
+        let embedder = Embedder::load(&config.model)?;
+        let intents = Intents::new(&config, &embedder);
+        let snapshot = terminal::prepare(&intents, &intents.read()?, &embedder).await?;
+        match self.text {
+            Some(text) => explain(&snapshot, &embedder, &text).await,
+            None => judge_lines(Arc::new(snapshot), Arc::new(Gate::new(embedder))).await,
+        }
+    }
+}
+
+async fn explain(snapshot: &Snapshot, embedder: &Embedder, text: &str) -> anyhow::Result<()> {
+    let embedding = embedder.embed(text.to_owned()).await?;
+    let decision = decide(snapshot, &embedding);
+    if let Some(judgement) = &decision.judgement {
+        print_decision(snapshot, &decision, judgement);
+        print_intents(snapshot, judgement);
+        print_examples(snapshot, &embedding.vectors);
+        print_timings(judgement);
+    }
+    Ok(())
+}
+
+fn print_decision(snapshot: &Snapshot, decision: &Decision, judgement: &Judgement) {
+    let word = match decision.action {
+        crate::intent::Action::Forward => say("转发给大模型", "forward"),
+        crate::intent::Action::Answer => say("直接回答", "answer"),
+        crate::intent::Action::Reject => say("婉拒", "reject"),
+    };
+    let intent = decision
+        .intent
+        .as_ref()
+        .and_then(|name| snapshot.intent(name));
+    let title = intent.map_or(String::new(), |intent| {
+        format!(
+            "  {} ({})",
+            intent.title.text(Language::of_environment()),
+            intent.name
+        )
+    });
+    println!("{}{title}", paint(colour(decision.action), &word));
+    println!(
+        "  {}",
+        decision.reason.explain().text(Language::of_environment())
+    );
+    let (on_topic, log_odds) = (
+        100.0 * judgement.verdict.on_topic(),
+        judgement.verdict.log_odds,
+    );
+    println!(
+        "  {}",
+        say(
+            format!("是店里的事的可能性 {on_topic:.1} %（对数几率 {log_odds:+.2}）"),
+            format!("the shop's business with {on_topic:.1} % (log-odds {log_odds:+.2})"),
+        )
+    );
+    if let Some(reply) = &decision.reply {
+        println!(
+            "  {} {}",
+            say("答复：", "reply:"),
+            reply.text(Language::of_environment())
+        );
+    }
+}
+
+fn print_intents(snapshot: &Snapshot, judgement: &Judgement) {
+    println!(
+        "\n{}",
+        paint(BOLD, &say("最接近的意图", "likeliest intents"))
+    );
+    for (name, probability) in judgement.verdict.intents.iter().take(SHOWN_INTENTS) {
+        let Some(intent) = snapshot.intent(name) else {
+            continue;
+        };
+        let style = colour(intent.action);
+        let title = intent.title.text(Language::of_environment());
+        println!(
+            "  {:>5.1} %  {}  {title}",
+            100.0 * probability,
+            paint(style, name.as_str())
+        );
+    }
+}
+
+fn print_examples(snapshot: &Snapshot, vectors: &[f32]) {
+    println!("\n{}", paint(BOLD, &say("最像的例句", "nearest examples")));
+    let mut examples: Vec<_> = snapshot
+        .intents
+        .iter()
+        .flat_map(|intent| intent.examples.iter().map(move |example| (intent, example)))
+        .filter_map(|(intent, example)| {
+            let similarity = snapshot
+                .judge
+                .similarity(vectors, snapshot.vectors.get(&example.text)?);
+            Some((similarity, intent, example))
+        })
+        .collect();
+    examples.sort_by(|a, b| b.0.total_cmp(&a.0));
+    for (similarity, intent, example) in examples.into_iter().take(SHOWN_EXAMPLES) {
+        let place = format!("{}.toml:{}", intent.name, example.line);
+        println!(
+            "  {similarity:.3}  {}  {}",
+            example.text,
+            paint(DIM, &place)
+        );
+    }
+}
+
+fn print_timings(judgement: &Judgement) {
+    let ms = |time: std::time::Duration| time.as_secs_f64() * 1e3;
+    let (tokens, timings) = (judgement.tokens, &judgement.timings);
+    let (first, second, third) = (
+        ms(timings.static_stage),
+        ms(timings.encoder),
+        ms(timings.verdict),
+    );
+    let line = say(
+        format!("{tokens} 个词元：静态级 {first:.2} ms，编码器 {second:.2} ms，判断 {third:.2} ms"),
+        format!(
+            "{tokens} tokens: static stage {first:.2} ms, encoder {second:.2} ms, verdict {third:.2} ms"
+        ),
+    );
+    println!("\n{}", paint(DIM, &line));
+    if judgement.truncated {
+        println!(
+            "{}",
+            say(
+                "文字太长，只看了开头的部分。",
+                "The text is longer than the model reads; it was judged by its beginning."
+            )
+        );
+    }
+}
+
+/// One line of standard input.
+#[derive(Deserialize)]
+#[serde(untagged)]
+enum Line {
+    Text { text: String },
+    Messages { messages: serde_json::Value },
+}
+
+/// Lines in order; as many at a time as keep every thread of the model busy.
+async fn judge_lines(snapshot: Arc<Snapshot>, gate: Arc<Gate>) -> anyhow::Result<()> {
+    let ahead = 2 * gate.embedder().threads();
+    let lines = std::io::stdin().lock().lines().enumerate();
+    let mut verdicts = stream::iter(lines)
+        .filter(|(_, line)| {
+            std::future::ready(line.as_ref().map_or(true, |line| !line.trim().is_empty()))
+        })
+        .map(|(number, line)| {
+            let (snapshot, gate) = (snapshot.clone(), gate.clone());
+            async move {
+                let read = async { judge_line(&snapshot, &gate, &line?).await };
+                read.await
+                    .with_context(|| format!("line {} of standard input", number + 1))
+            }
+        })
+        .buffered(ahead);
+    let mut out = std::io::stdout().lock();
+    while let Some(verdict) = verdicts.next().await {
+        writeln!(out, "{}", verdict?)?;
+    }
+    Ok(())
+}
+
+async fn judge_line(
+    snapshot: &Snapshot,
+    gate: &Gate,
+    line: &str,
+) -> anyhow::Result<serde_json::Value> {
+    let accepted = "is not accepted; write {\"text\": \"…\"} or {\"messages\": [{\"role\": \"user\", \"content\": \"…\"}]}";
+    let messages = match serde_json::from_str(line).with_context(|| format!("{line} {accepted}"))? {
+        Line::Text { text } => json!([{"role": "user", "content": text}]),
+        Line::Messages { messages } => messages,
+    };
+    let body = json!({"messages": messages}).to_string();
+    let prompt = Protocol::ChatCompletions.prompt(body.as_bytes())?;
+    let decision = gate.judge(snapshot, &prompt).await;
+    anyhow::ensure!(
+        decision.judgement.is_some() || matches!(prompt.text, Text::None | Text::UnknownShape),
+        "{}",
+        decision.reason.explain().text(Language::of_environment())
+    );
+    Ok(verdict_line(&decision))
+}
+
+/// The format that other programs rely on.
+fn verdict_line(decision: &Decision) -> serde_json::Value {
+    let judgement = decision.judgement.as_ref();
+    let verdict = judgement.map(|j| &j.verdict);
+    let intents = verdict.iter().flat_map(|v| &v.intents).take(SHOWN_INTENTS);
+    let intents: Vec<_> = intents
+        .map(|(name, probability)| json!({"name": name.as_str(), "probability": probability}))
+        .collect();
+    json!({
+        "decision": decision.action.as_str(),
+        "intent": decision.intent.as_ref().map(|name| name.as_str()),
+        "on_topic": verdict.map(|v| v.on_topic()),
+        "log_odds": verdict.map(|v| v.log_odds),
+        "mixed": false,
+        "reason": decision.reason.explain().en,
+        "stage": judgement.map(|j| j.stage.as_str()),
+        "intents": intents,
+        "micros": judgement.map(|j| u64::try_from(j.timings.total().as_micros()).unwrap_or(u64::MAX)),
+    })
+}

@@ -1,0 +1,66 @@
+//! Exit codes.
+
+use std::process::ExitCode;
+
+use crate::embed::LoadError;
+use crate::problem::Problems;
+use crate::snapshot::PrepareError;
+
+/// How a command ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(u8)]
+pub enum Exit {
+    /// As asked.
+    Success = 0,
+    /// It could not be done: a port in use, input that ended, a model that failed.
+    Failure = 1,
+    /// The command line is wrong; clap's own code.
+    Usage = 2,
+    /// The configuration or an intent file is wrong.
+    BadFiles = 3,
+    /// ONNX Runtime or the model is missing or wrong.
+    NoModel = 4,
+}
+
+impl Exit {
+    /// The code of an error that ended a command.
+    pub fn of(error: &anyhow::Error) -> Exit {
+        let bad_files =
+            error.is::<Problems>() || matches!(error.downcast_ref(), Some(PrepareError::Files(_)));
+        if bad_files {
+            Exit::BadFiles
+        } else if error.is::<LoadError>() {
+            Exit::NoModel
+        } else {
+            Exit::Failure
+        }
+    }
+}
+
+impl From<Exit> for ExitCode {
+    fn from(exit: Exit) -> ExitCode {
+        ExitCode::from(exit as u8)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn errors_have_their_codes() {
+        let problems = || Problems(Vec::new());
+        for (error, exit) in [
+            (anyhow::anyhow!("x"), Exit::Failure),
+            (problems().into(), Exit::BadFiles),
+            (PrepareError::Files(problems()).into(), Exit::BadFiles),
+            (LoadError::NoModel.into(), Exit::NoModel),
+            (
+                anyhow::Error::from(LoadError::NoModel).context("while starting"),
+                Exit::NoModel,
+            ),
+        ] {
+            assert_eq!(Exit::of(&error), exit, "{error:?}");
+        }
+    }
+}

@@ -1,0 +1,161 @@
+//! `intentgate serve`: the one place that puts the parts together.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+use anyhow::Context;
+use tokio::net::TcpListener;
+use tokio::signal::unix::{SignalKind, signal};
+use url::Url;
+
+use super::terminal::{self, say};
+use crate::admin::Admin;
+use crate::config::Config;
+use crate::embed::Embedder;
+use crate::gate::Gate;
+use crate::language::Language;
+use crate::logging;
+use crate::metrics::Metrics;
+use crate::proxy::Proxy;
+use crate::reload::{Intents, Reload};
+use crate::server::{self, Tasks};
+use crate::snapshot::Live;
+use crate::upstream::{Upstream, demo};
+
+/// A gateway that runs.
+#[derive(Debug)]
+pub struct Gateway {
+    /// Where chat front ends connect.
+    pub address: SocketAddr,
+    /// Where operators connect.
+    pub admin_address: SocketAddr,
+    admin: Admin,
+    tasks: Tasks,
+    grace: std::time::Duration,
+}
+
+/// Runs until a signal says to stop.
+pub(super) async fn run(config: Config) -> anyhow::Result<()> {
+    logging::start(&config.server)
+        .map_err(|phrase| anyhow::anyhow!("{}", phrase.text(Language::of_environment())))?;
+    let mut terminate = signal(SignalKind::terminate())?;
+    let mut interrupt = signal(SignalKind::interrupt())?;
+    let gateway = Gateway::start(config).await?;
+    tokio::select! {
+        _ = terminate.recv() => {}
+        _ = interrupt.recv() => {}
+    }
+    tracing::info!("stopping: running replies may finish, a second signal ends them now");
+    tokio::select! {
+        () = gateway.stop() => {}
+        _ = terminate.recv() => {}
+        _ = interrupt.recv() => {}
+    }
+    Ok(())
+}
+
+impl Gateway {
+    /// The wiring. Comes back once requests are accepted.
+    ///
+    /// # Errors
+    /// Whatever keeps the gateway from serving: files, model, ports.
+    pub async fn start(config: Config) -> anyhow::Result<Gateway> {
+        let tasks = Tasks::default();
+        let metrics = Metrics::new()?;
+        let public = bind(config.server.listen, "server.listen").await?;
+        let private = bind(config.admin.listen, "admin.listen").await?;
+        let (address, admin_address) = (public.local_addr()?, private.local_addr()?);
+        let admin = Admin::new(metrics.clone());
+        spawn_admin(private, &admin, &config, &tasks);
+
+        let embedder = Embedder::load(&config.model)?;
+        let intents = Intents::new(&config, &embedder);
+        let seen = intents.read()?;
+        let snapshot = terminal::prepare(&intents, &seen, &embedder).await?;
+        let live = Arc::new(Live::new(snapshot));
+        let gate = Arc::new(Gate::new(embedder));
+        let upstream = Upstream::new(&config.upstream, upstream_url(&config, &tasks).await?)?;
+
+        let waiting = gate.clone();
+        metrics.watch_queue(move || waiting.embedder().waiting())?;
+        let reload = Reload {
+            intents,
+            seen,
+            gate: gate.clone(),
+            live: live.clone(),
+            metrics: metrics.clone(),
+        };
+        tasks.spawn("reload", reload.run(tasks.clone()));
+        let proxy = Arc::new(Proxy::new(gate, live, upstream, metrics, &config));
+        let answer = move |request| proxy.clone().answer(request);
+        tasks.spawn(
+            "proxy",
+            server::serve(public, config.limits.clone(), tasks.clone(), answer),
+        );
+        admin.set_ready(true);
+        announce(&config, address, admin_address);
+        Ok(Gateway {
+            address,
+            admin_address,
+            admin,
+            tasks,
+            grace: config.server.grace,
+        })
+    }
+
+    /// Stops accepting, lets running replies finish within the grace period, and says what was cut.
+    pub async fn stop(&self) {
+        self.admin.set_ready(false);
+        let cut = self.tasks.finish(self.grace).await;
+        if cut > 0 {
+            tracing::warn!(cut, grace = ?self.grace, "tasks were cut at the end of the grace period (server.grace)");
+        }
+    }
+}
+
+async fn bind(address: SocketAddr, key: &str) -> anyhow::Result<TcpListener> {
+    TcpListener::bind(address).await.with_context(|| {
+        say(
+            format!("{key}：无法监听 {address}；可能已有程序占用，请换一个端口"),
+            format!("{key}: cannot listen on {address}; another program may be there, choose another port"),
+        )
+    })
+}
+
+fn spawn_admin(listener: TcpListener, admin: &Admin, config: &Config, tasks: &Tasks) {
+    let admin = admin.clone();
+    let answer = move |request| admin.clone().answer(request);
+    tasks.spawn(
+        "admin",
+        server::serve(listener, config.limits.clone(), tasks.clone(), answer),
+    );
+}
+
+/// The configured upstream, else the demo's, on a port of its own on loopback.
+async fn upstream_url(config: &Config, tasks: &Tasks) -> anyhow::Result<Url> {
+    if let Some(url) = &config.upstream.url {
+        return Ok(url.clone());
+    }
+    let listener = TcpListener::bind(("127.0.0.1", 0)).await?;
+    let url = Url::parse(&format!("http://{}/v1", listener.local_addr()?))?;
+    tasks.spawn(
+        "demo upstream",
+        server::serve(listener, config.limits.clone(), tasks.clone(), demo::answer),
+    );
+    Ok(url)
+}
+
+fn announce(config: &Config, address: SocketAddr, admin_address: SocketAddr) {
+    let upstream = config.upstream.url.as_ref().map_or_else(
+        || {
+            say(
+                "内置的演示模型（不是真正的大模型；请设置 upstream.url）",
+                "the built-in demo, NOT a real LLM (set upstream.url)",
+            )
+        },
+        ToString::to_string,
+    );
+    tracing::info!("base URL  http://{address}/v1");
+    tracing::info!("admin     http://{admin_address}/metrics");
+    tracing::info!("upstream  {upstream}");
+}

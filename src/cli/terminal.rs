@@ -1,0 +1,67 @@
+//! What commands write for people: language, colour, progress.
+
+use std::time::Duration;
+
+use anstyle::{AnsiColor, Style};
+use indicatif::{ProgressBar, ProgressStyle};
+
+use crate::embed::Embedder;
+use crate::intent::Action;
+use crate::intent::file::IntentFile;
+use crate::language::{Language, Phrase};
+use crate::reload::Intents;
+use crate::snapshot::{PrepareError, Snapshot};
+
+/// Shorter work needs no bar.
+const BLINK: Duration = Duration::from_millis(300);
+
+pub(super) const BOLD: Style = Style::new().bold();
+pub(super) const DIM: Style = Style::new().dimmed();
+
+/// Green passes, yellow answers, red rejects.
+pub(super) fn colour(action: Action) -> Style {
+    let colour = match action {
+        Action::Forward => AnsiColor::Green,
+        Action::Answer => AnsiColor::Yellow,
+        Action::Reject => AnsiColor::Red,
+    };
+    Style::new().fg_color(Some(colour.into())).bold()
+}
+
+/// A text in a style; `anstream` takes the style away where nobody sees it.
+pub(super) fn paint(style: Style, text: &str) -> String {
+    format!("{style}{text}{style:#}")
+}
+
+/// The text for this terminal.
+pub(super) fn say(zh: impl Into<String>, en: impl Into<String>) -> String {
+    Phrase::new(zh, en)
+        .text(Language::of_environment())
+        .to_owned()
+}
+
+/// The first snapshot, with a bar on standard error while it takes long.
+pub(super) async fn prepare(
+    intents: &Intents,
+    files: &[IntentFile],
+    embedder: &Embedder,
+) -> Result<Snapshot, PrepareError> {
+    let bar = ProgressBar::new(0);
+    bar.set_draw_target(indicatif::ProgressDrawTarget::hidden());
+    bar.set_style(
+        ProgressStyle::with_template("{msg} {bar:40} {pos}/{len} {eta}")
+            .unwrap_or_else(|_| ProgressStyle::default_bar()),
+    );
+    bar.set_message(say("计算例句向量", "embedding examples"));
+    let snapshot = intents
+        .prepare(files, embedder, None, |done, all| {
+            if bar.is_hidden() && bar.elapsed() > BLINK {
+                bar.set_draw_target(indicatif::ProgressDrawTarget::stderr());
+            }
+            bar.set_length(all as u64);
+            bar.set_position(done as u64);
+        })
+        .await;
+    bar.finish_and_clear();
+    snapshot
+}

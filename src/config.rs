@@ -1,0 +1,154 @@
+//! `config.toml`: a file a section, every key optional, the environment over the file.
+//!
+//! Each section's struct is exactly the section of the file and carries its defaults; [`Config::load`]
+//! checks what serde cannot and turns relative paths into ones that hold from anywhere.
+
+mod admin;
+mod gate;
+mod limits;
+mod locate;
+mod model;
+mod server;
+mod shop;
+mod units;
+mod upstream;
+
+use std::path::{Path, PathBuf};
+
+use serde::Deserialize;
+
+pub use admin::Admin;
+pub use gate::Gate;
+pub use limits::Limits;
+pub use locate::{RUNTIME_LIBRARY, find_default};
+pub use model::Model;
+pub use server::{LogFormat, Server};
+pub use shop::Shop;
+pub use upstream::Upstream;
+
+use crate::language::Phrase;
+use crate::problem::{Problem, Problems};
+use crate::source::{self, Override};
+
+/// Variables that override a key start with this; `__` stands for the dot.
+pub const ENVIRONMENT_PREFIX: &str = "INTENTGATE_";
+
+/// The whole configuration.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Config {
+    /// `[server]`
+    pub server: Server,
+    /// `[admin]`
+    pub admin: Admin,
+    /// `[upstream]`
+    pub upstream: Upstream,
+    /// `[model]`
+    pub model: Model,
+    /// `[gate]`
+    pub gate: Gate,
+    /// `[shop]`
+    pub shop: Shop,
+    /// `[limits]`
+    pub limits: Limits,
+}
+
+impl Config {
+    /// Reads `path`, or `config.toml` in the working directory where there is one, or nothing; then the
+    /// environment's overrides.
+    ///
+    /// # Errors
+    /// Every problem of the file and of the environment.
+    pub fn load(
+        path: Option<&Path>,
+        environment: impl Iterator<Item = (String, String)>,
+    ) -> Result<Config, Problems> {
+        let standing = Path::new("config.toml");
+        let path = path.or_else(|| standing.is_file().then_some(standing));
+        let text = match path {
+            Some(path) => read_text(path)?,
+            None => String::new(),
+        };
+        let folder = path.and_then(Path::parent).unwrap_or(Path::new(""));
+        let file = path.map_or("config.toml".into(), |p| p.display().to_string());
+        Config::parse(&file, &text, folder, overrides(environment))
+    }
+
+    /// The pure part of [`Config::load`]; relative paths are taken from `folder`.
+    ///
+    /// # Errors
+    /// Every problem of the text and of the overrides.
+    pub fn parse(
+        file: &str,
+        text: &str,
+        folder: &Path,
+        overrides: Vec<Override>,
+    ) -> Result<Config, Problems> {
+        let (mut config, mut problems) = source::read::<Config>(file, text, &overrides);
+        config.model.root_paths(folder);
+        config.gate.root_paths(folder);
+        config.upstream.root_paths(folder);
+        let checks = config.upstream.check();
+        problems.extend(checks.into_iter().map(|(key, message)| Problem {
+            file: file.to_owned(),
+            line: None,
+            key: Some(key.to_owned()),
+            message,
+        }));
+        Problems(problems).or(config)
+    }
+}
+
+/// The text of a file an operator edits.
+///
+/// # Errors
+/// One problem: the file is not there, or is not UTF-8.
+pub fn read_text(path: &Path) -> Result<String, Problems> {
+    let file = path.display().to_string();
+    let bytes = std::fs::read(path).map_err(|error| {
+        let message = Phrase::new(
+            format!("读不了：{error}"),
+            format!("cannot be read: {error}"),
+        );
+        Problems(vec![Problem::of_file(&file, message)])
+    })?;
+    String::from_utf8(bytes).map_err(|error| {
+        let valid = error.utf8_error().valid_up_to();
+        let line = 1 + error.as_bytes()[..valid]
+            .iter()
+            .filter(|b| **b == b'\n')
+            .count();
+        let message = Phrase::new(
+            "不是 UTF-8 编码；请在编辑器里选“另存为”，编码选 UTF-8",
+            "is not UTF-8; save it again with the encoding UTF-8",
+        );
+        Problems(vec![Problem {
+            line: Some(line),
+            ..Problem::of_file(&file, message)
+        }])
+    })
+}
+
+fn overrides(environment: impl Iterator<Item = (String, String)>) -> Vec<Override> {
+    let mut found: Vec<_> = environment
+        .filter_map(|(variable, value)| {
+            let name = variable.strip_prefix(ENVIRONMENT_PREFIX)?;
+            let path: Vec<_> = name.to_lowercase().split("__").map(str::to_owned).collect();
+            (path.len() > 1).then_some(Override {
+                variable,
+                path,
+                value,
+            })
+        })
+        .collect();
+    found.sort_by(|a, b| a.variable.cmp(&b.variable));
+    found
+}
+
+fn root(path: &mut Option<PathBuf>, folder: &Path) {
+    if let Some(path) = path
+        && path.is_relative()
+    {
+        *path = folder.join(&*path);
+    }
+}

@@ -1,0 +1,119 @@
+//! Text → vectors, on the CPU, through the bundled model.
+//!
+//! Two stages, each a session of ONNX Runtime on threads of its own behind a bounded queue: the static
+//! stage looks token vectors up and averages them, the encoder runs the transformer over them.
+
+mod encoder;
+mod error;
+mod manifest;
+mod queue;
+mod runtime;
+mod static_stage;
+pub mod store;
+mod tokens;
+
+use std::path::Path;
+use std::time::Duration;
+
+pub use error::{EmbedError, LoadError};
+pub use manifest::Manifest;
+pub use tokens::{Tokenizer, Tokens};
+
+use crate::config::{Model, find_default};
+use encoder::Encoder;
+use queue::Queue;
+use static_stage::{StaticStage, TokenVectors};
+
+/// A text as vectors.
+#[derive(Clone, Debug)]
+pub struct Embedding {
+    /// Three unit vectors one after the other, each of the model's dimension: the mean of the static token
+    /// vectors, of the hidden states after layer 6, and of the last layer's.
+    pub vectors: Box<[f32]>,
+    /// Tokens that the model saw, prefix and markers included.
+    pub tokens: usize,
+    /// Whether the text was longer than the model reads.
+    pub truncated: bool,
+    /// Tokenising and the static stage.
+    pub static_time: Duration,
+    /// The encoder.
+    pub encoder_time: Duration,
+}
+
+/// How many unit vectors an [`Embedding`] holds.
+pub const BLOCKS: usize = 3;
+
+/// The model, loaded.
+#[derive(Debug)]
+pub struct Embedder {
+    manifest: Manifest,
+    static_stage: Queue<String, TokenVectors>,
+    encoder: Queue<TokenVectors, Embedding>,
+    threads: usize,
+}
+
+impl Embedder {
+    /// Loads ONNX Runtime and the model that the configuration names, and starts the threads.
+    ///
+    /// # Errors
+    /// What is missing or wrong, with the next step.
+    pub fn load(config: &Model) -> Result<Self, LoadError> {
+        let environment = runtime::load(config.runtime.as_deref())?;
+        let folder = match &config.path {
+            Some(path) => path.clone(),
+            None => find_default(manifest::BUNDLED).ok_or(LoadError::NoModel)?,
+        };
+        let manifest = Manifest::read(&folder)?;
+        let tokenizer = Tokenizer::load(&manifest, &folder)?;
+        let static_stage = StaticStage::load(&environment, &folder, tokenizer)?;
+        let threads = config.threads.get();
+        let encoders = (0..threads)
+            .map(|_| Encoder::load(&environment, &folder, manifest.dimension))
+            .collect::<Result<Vec<_>, _>>()?;
+        let bound = config.queue.get();
+        Ok(Embedder {
+            manifest,
+            static_stage: Queue::start("embed-static", bound, vec![static_stage.into_work()])?,
+            encoder: Queue::start(
+                "embed-encoder",
+                bound,
+                encoders.into_iter().map(Encoder::into_work).collect(),
+            )?,
+            threads,
+        })
+    }
+
+    /// What the model says of itself.
+    pub fn manifest(&self) -> &Manifest {
+        &self.manifest
+    }
+
+    /// How many questions are embedded at the same time.
+    pub fn threads(&self) -> usize {
+        self.threads
+    }
+
+    /// Questions that wait for a stage.
+    pub fn waiting(&self) -> usize {
+        self.static_stage.waiting() + self.encoder.waiting()
+    }
+
+    /// Embeds one text. Dropping the future takes the question out of the queue.
+    ///
+    /// # Errors
+    /// [`EmbedError::QueueFull`] at once when too many wait; [`EmbedError::Failed`] when the model fails.
+    pub async fn embed(&self, text: String) -> Result<Embedding, EmbedError> {
+        let token_vectors = self.static_stage.run(text).await?;
+        self.encoder.run(token_vectors).await
+    }
+}
+
+/// The bundled model's or another model's folder holds these.
+fn require(folder: &Path, name: &str) -> Result<std::path::PathBuf, LoadError> {
+    let path = folder.join(name);
+    if path.is_file() {
+        Ok(path)
+    } else {
+        Err(LoadError::NoFile { path })
+    }
+}

@@ -1,0 +1,121 @@
+//! What can go wrong with the model: at start, with the next step; later, in one word.
+
+use std::fmt;
+use std::path::PathBuf;
+
+use crate::language::{Language, Phrase};
+
+/// A question could not be embedded.
+#[derive(Clone, Debug, thiserror::Error)]
+pub enum EmbedError {
+    /// Too many questions wait.
+    #[error("too many questions wait for the model")]
+    QueueFull,
+    /// The model failed on this text.
+    #[error("the model failed: {0}")]
+    Failed(String),
+}
+
+/// The model cannot be used.
+#[derive(Debug)]
+pub enum LoadError {
+    /// No ONNX Runtime was found.
+    NoRuntime {
+        /// Where it was looked for.
+        tried: Vec<String>,
+    },
+    /// A library was found that is no usable ONNX Runtime.
+    WrongRuntime {
+        /// The library.
+        path: PathBuf,
+        /// What the loader said.
+        error: String,
+    },
+    /// The bundled model was not found.
+    NoModel,
+    /// The model's folder lacks a file.
+    NoFile {
+        /// The file.
+        path: PathBuf,
+    },
+    /// A file is not what the manifest says, or cannot be read as what it should be.
+    WrongFile {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong.
+        error: String,
+    },
+    /// A thread could not be started.
+    NoThread {
+        /// What the system said.
+        error: String,
+    },
+}
+
+impl LoadError {
+    /// For operators: what is wrong and what to do.
+    pub fn explain(&self) -> Phrase {
+        match self {
+            LoadError::NoRuntime { tried } => Phrase::new(
+                format!(
+                    "找不到 ONNX Runtime 动态库。已找过：{}。\n下一步：在项目目录运行 `make build`（它会取来运行库），或用 model.runtime 或环境变量 ORT_DYLIB_PATH 指向已有的库文件。",
+                    tried.join("、")
+                ),
+                format!(
+                    "ONNX Runtime's shared library was not found. Looked at: {}.\nNext: run `make build` in the project's folder, which fetches it, or point model.runtime or ORT_DYLIB_PATH at a library you have.",
+                    tried.join(", ")
+                ),
+            ),
+            LoadError::WrongRuntime { path, error } => Phrase::new(
+                format!(
+                    "{} 不是可用的 ONNX Runtime：{error}。\n下一步：删掉 runtime 文件夹后运行 `make build`，或把 model.runtime 或 ORT_DYLIB_PATH 指向另一个库文件。",
+                    path.display()
+                ),
+                format!(
+                    "{} is no usable ONNX Runtime: {error}.\nNext: delete the folder runtime and run `make build`, or point model.runtime or ORT_DYLIB_PATH at another library.",
+                    path.display()
+                ),
+            ),
+            LoadError::NoModel => Phrase::new(
+                "找不到自带的模型 models/multilingual-e5-small。\n下一步：在项目目录里运行，或用 model.path 指定模型文件夹。",
+                "the bundled model models/multilingual-e5-small was not found.\nNext: run in the project's folder, or name the model's folder with model.path.",
+            ),
+            LoadError::NoFile { path } => Phrase::new(
+                format!(
+                    "模型缺少文件 {}。\n下一步：补上它，或检查 model.path。",
+                    path.display()
+                ),
+                format!(
+                    "the model lacks {}.\nNext: put it there, or check model.path.",
+                    path.display()
+                ),
+            ),
+            LoadError::WrongFile { path, error } => Phrase::new(
+                format!(
+                    "模型文件 {} 不对：{error}。\n下一步：重新取得该文件（git checkout），或检查 model.path。",
+                    path.display()
+                ),
+                format!(
+                    "the model's file {} is wrong: {error}.\nNext: fetch the file again (git checkout), or check model.path.",
+                    path.display()
+                ),
+            ),
+            LoadError::NoThread { error } => Phrase::new(
+                format!(
+                    "无法启动模型线程：{error}。下一步：调小 model.threads，或放宽系统的线程数限制。"
+                ),
+                format!(
+                    "a thread for the model could not be started: {error}. Next: lower model.threads, or raise the system's limit of threads."
+                ),
+            ),
+        }
+    }
+}
+
+impl fmt::Display for LoadError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.explain().text(Language::of_environment()))
+    }
+}
+
+impl std::error::Error for LoadError {}

@@ -1,0 +1,94 @@
+//! Token ids → static token vectors and their mean: the model's layer 0, no transformer.
+
+use std::path::Path;
+use std::time::{Duration, Instant};
+
+use ort::environment::Environment;
+use ort::session::Session;
+use ort::value::TensorRef;
+
+use super::queue::Work;
+use super::{EmbedError, LoadError, Tokenizer, require};
+
+/// A text's static vectors, what the encoder reads.
+#[derive(Clone, Debug)]
+pub(super) struct TokenVectors {
+    /// One vector a token, in order.
+    pub(super) tokens: Vec<f32>,
+    /// Their unit mean.
+    pub(super) mean: Vec<f32>,
+    /// How many tokens.
+    pub(super) count: usize,
+    pub(super) truncated: bool,
+    pub(super) time: Duration,
+}
+
+/// The static stage's session.
+#[derive(Debug)]
+pub(super) struct StaticStage {
+    session: Session,
+    tokenizer: Tokenizer,
+}
+
+impl StaticStage {
+    pub(super) fn load(
+        environment: &Environment,
+        folder: &Path,
+        tokenizer: Tokenizer,
+    ) -> Result<Self, LoadError> {
+        let session = open_session(environment, &require(folder, "static.onnx")?)?;
+        Ok(StaticStage { session, tokenizer })
+    }
+
+    pub(super) fn into_work(mut self) -> Work<String, TokenVectors> {
+        Box::new(move |text| self.run(&text))
+    }
+
+    fn run(&mut self, text: &str) -> Result<TokenVectors, EmbedError> {
+        let start = Instant::now();
+        let tokens = self.tokenizer.encode(text).map_err(EmbedError::Failed)?;
+        let count = tokens.ids.len();
+        let shape = [1, count];
+        let mask = vec![1_i64; count];
+        let outputs = self.session.run(ort::inputs![
+            "input_ids" => TensorRef::from_array_view((shape, tokens.ids.as_slice()))?,
+            "attention_mask" => TensorRef::from_array_view((shape, mask.as_slice()))?,
+        ])?;
+        Ok(TokenVectors {
+            tokens: outputs["token_embeddings"]
+                .try_extract_tensor::<f32>()?
+                .1
+                .to_vec(),
+            mean: outputs["static_embedding"]
+                .try_extract_tensor::<f32>()?
+                .1
+                .to_vec(),
+            count,
+            truncated: tokens.truncated,
+            time: start.elapsed(),
+        })
+    }
+}
+
+/// A session of one thread that does not spin: a question is too small to share out, and spinning costs a
+/// tenth of a core while nothing is asked.
+pub(super) fn open_session(environment: &Environment, path: &Path) -> Result<Session, LoadError> {
+    let open = || -> ort::Result<Session> {
+        Session::builder(environment)?
+            .with_intra_threads(1)?
+            .with_inter_threads(1)?
+            .with_intra_op_spinning(false)?
+            .with_inter_op_spinning(false)?
+            .commit_from_file(path)
+    };
+    open().map_err(|error| LoadError::WrongFile {
+        path: path.to_path_buf(),
+        error: error.to_string(),
+    })
+}
+
+impl<T> From<ort::Error<T>> for EmbedError {
+    fn from(error: ort::Error<T>) -> Self {
+        EmbedError::Failed(error.to_string())
+    }
+}

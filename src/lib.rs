@@ -1,0 +1,75 @@
+//! # intentgate
+//!
+//! A reverse proxy in front of a shop's LLM. It embeds each customer question on the CPU, compares it with
+//! the intents that the shop's operators describe by example, answers or declines locally what needs no LLM,
+//! and forwards the rest untouched.
+//!
+//! ## The journey of a request
+//!
+//! ```text
+//! bytes → Prompt → Embedding → Verdict → Decision → response
+//! ```
+//!
+//! 1. [`server`] accepts the connection, [`proxy`] admits the request and knows its path;
+//! 2. [`chat`] reads the text to judge out of the client's protocol: a [`Prompt`](chat::Prompt);
+//! 3. the current [`Snapshot`](snapshot::Snapshot) is taken, once;
+//! 4. [`embed`] makes the text vectors: an [`Embedding`](embed::Embedding);
+//! 5. [`intent::fit::Judge`] says what they mean: a [`Verdict`](verdict::Verdict);
+//! 6. [`gate::decide`] says what is done: a [`Decision`](verdict::Decision) with its reason;
+//! 7. [`upstream`] carries the request through, or [`chat`] phrases the reply in the client's protocol;
+//! 8. the exchange rides in the response's body and is recorded when that is gone.
+//!
+//! Each type is made from the one before; no step calls back. [`proxy::Proxy`] holds all of it on one screen.
+//!
+//! ## The other one-way street
+//!
+//! ```text
+//! file text → Intent → embedded, fitted Snapshot → published in one swap
+//! ```
+//!
+//! [`reload`] drives it at the start and at every edit. A bad file never replaces a good snapshot.
+//!
+//! ## Layers
+//!
+//! Rows use rows below them, never above; `tests/it/layers.rs` holds the table.
+//!
+//! ```text
+//! process     main · cli {serve: the only wiring, check, ask, exit, terminal}
+//! time        reload · server {tasks: the only place that spawns} · admin
+//! http        proxy {route, body, headers, exchange, refusal: the only table of errors}
+//! judgement   gate · snapshot
+//! engines     embed {tokens, static_stage, encoder, queue, store, manifest, runtime} · upstream {demo}
+//! vocabulary  chat {completions, stream} · intent {file, fit} · verdict · config {a file a section}
+//! leaf        metrics · logging · source · problem · language · secret
+//! ```
+//!
+//! ## Invariants
+//!
+//! - Deciding is pure and synchronous; only the edges await.
+//! - A gate that cannot judge forwards, and counts why.
+//! - A request sees one snapshot from its first byte to its last.
+//! - Every request of a judged protocol is recorded exactly once.
+//! - No path reaches the upstream that is neither judged nor listed as passing.
+//!
+//! What is absent: no call leaves the host but those to the upstream; no question and no key is written to a
+//! log or a metric; no score is shown to callers; no mutable global but the one ONNX Runtime demands.
+
+pub mod admin;
+pub mod chat;
+pub mod cli;
+pub mod config;
+pub mod embed;
+pub mod gate;
+pub mod intent;
+pub mod language;
+pub mod logging;
+pub mod metrics;
+pub mod problem;
+pub mod proxy;
+pub mod reload;
+pub mod secret;
+pub mod server;
+pub mod snapshot;
+pub mod source;
+pub mod upstream;
+pub mod verdict;

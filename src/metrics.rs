@@ -1,0 +1,221 @@
+//! Every metric, as a documented field of one struct.
+
+use prometheus::core::Collector;
+use prometheus::{
+    Encoder, Histogram, HistogramOpts, HistogramVec, IntCounter, IntCounterVec, IntGauge,
+    IntGaugeVec, Opts, Registry, TextEncoder,
+};
+
+use crate::verdict::Reason;
+
+/// The metrics of one gateway.
+#[derive(Clone, Debug)]
+pub struct Metrics {
+    registry: Registry,
+    /// Requests of judged protocols that have ended, by decision, intent and protocol. `intent` is `none`
+    /// where nothing was judged, `decision` is `refused` where the gateway turned the request itself away.
+    pub requests: IntCounterVec,
+    /// Requests that needed no LLM, by decision and intent.
+    pub llm_calls_saved: IntCounterVec,
+    /// Seconds from prompt to decision, by the stage that the verdict rests on; waiting included.
+    pub gate_duration: HistogramVec,
+    /// Seconds from a request's headers to the end of its reply, by decision.
+    pub request_duration: HistogramVec,
+    /// Seconds from the request sent to the upstream to its reply's headers.
+    pub upstream_first_byte: Histogram,
+    /// Failed requests to the upstream, by the code of the error that the client saw.
+    pub upstream_errors: IntCounterVec,
+    /// Requests that went upstream unjudged, by reason.
+    pub gate_bypassed: IntCounterVec,
+    /// Questions longer than the model reads; they were judged by their beginning.
+    pub truncated: IntCounter,
+    /// Requests in flight, running streams included.
+    pub in_flight: IntGauge,
+    /// 1 while the published intents are those of the folder, 0 while the folder holds an edit that was refused.
+    pub intents_in_sync: IntGauge,
+    /// Reloads of the intents, by result: `ok` or `refused`.
+    pub intents_reloads: IntCounterVec,
+    /// Published intents, by action.
+    pub intents: IntGaugeVec,
+    /// 1, with the version as a label.
+    pub build_info: IntGaugeVec,
+}
+
+/// From a static verdict to a full queue.
+const GATE_BUCKETS: [f64; 13] = [
+    0.0001, 0.00025, 0.0005, 0.001, 0.002, 0.004, 0.006, 0.008, 0.012, 0.025, 0.05, 0.1, 0.5,
+];
+/// From a reply made here to a long generation.
+const REQUEST_BUCKETS: [f64; 14] = [
+    0.001, 0.0025, 0.005, 0.01, 0.025, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 120.0,
+];
+
+impl Metrics {
+    /// Fresh metrics in a registry of their own.
+    ///
+    /// # Errors
+    /// None that a caller could bring about: the names are fixed.
+    pub fn new() -> prometheus::Result<Self> {
+        let registry = Registry::new();
+        let register = Register(&registry);
+        let metrics = Metrics {
+            requests: register.counters(
+                "requests_total",
+                "Requests of judged protocols that have ended.",
+                &["decision", "intent", "protocol"],
+            )?,
+            llm_calls_saved: register.counters(
+                "llm_calls_saved_total",
+                "Requests that needed no LLM.",
+                &["decision", "intent"],
+            )?,
+            gate_duration: register.histograms(
+                "gate_duration_seconds",
+                "From prompt to decision, waiting included.",
+                &["stage"],
+                &GATE_BUCKETS,
+            )?,
+            request_duration: register.histograms(
+                "request_duration_seconds",
+                "From a request's headers to the end of its reply.",
+                &["decision"],
+                &REQUEST_BUCKETS,
+            )?,
+            upstream_first_byte: register.histogram(
+                "upstream_first_byte_seconds",
+                "From the request sent to the upstream to its reply's headers.",
+                &REQUEST_BUCKETS,
+            )?,
+            upstream_errors: register.counters(
+                "upstream_errors_total",
+                "Failed requests to the upstream.",
+                &["code"],
+            )?,
+            gate_bypassed: register.counters(
+                "gate_bypassed_total",
+                "Requests that went upstream unjudged.",
+                &["reason"],
+            )?,
+            truncated: register.counter(
+                "questions_truncated_total",
+                "Questions longer than the model reads, judged by their beginning.",
+            )?,
+            in_flight: register.gauge(
+                "requests_in_flight",
+                "Requests in flight, running streams included.",
+            )?,
+            intents_in_sync: register.gauge(
+                "intents_in_sync",
+                "1 while the published intents are those of the folder.",
+            )?,
+            intents_reloads: register.counters(
+                "intents_reloads_total",
+                "Reloads of the intents.",
+                &["result"],
+            )?,
+            intents: register.gauges("intents", "Published intents.", &["action"])?,
+            build_info: register.gauges(
+                "build_info",
+                "1, with the version as a label.",
+                &["version"],
+            )?,
+            registry: registry.clone(),
+        };
+        metrics.preset();
+        #[cfg(target_os = "linux")]
+        registry.register(Box::new(
+            prometheus::process_collector::ProcessCollector::for_self(),
+        ))?;
+        Ok(metrics)
+    }
+
+    /// Series that alerts ask for exist from the start, not only after the first event.
+    fn preset(&self) {
+        for reason in Reason::BYPASSES {
+            self.gate_bypassed.with_label_values(&[reason]);
+        }
+        for result in ["ok", "refused"] {
+            self.intents_reloads.with_label_values(&[result]);
+        }
+        self.build_info
+            .with_label_values(&[env!("CARGO_PKG_VERSION")])
+            .set(1);
+    }
+
+    /// Has `waiting` asked whenever metrics are read: how many questions wait for the model.
+    ///
+    /// # Errors
+    /// Called twice.
+    pub fn watch_queue(
+        &self,
+        waiting: impl Fn() -> usize + Send + Sync + 'static,
+    ) -> prometheus::Result<()> {
+        let gauge = prometheus::PullingGauge::new(
+            "intentgate_model_queue_length",
+            "Questions that wait for the model.",
+            Box::new(move || waiting() as f64),
+        )?;
+        self.registry.register(Box::new(gauge))
+    }
+
+    /// All of them in the text format.
+    ///
+    /// # Errors
+    /// The encoder's own.
+    pub fn render(&self) -> prometheus::Result<String> {
+        let mut text = Vec::new();
+        TextEncoder::new().encode(&self.registry.gather(), &mut text)?;
+        Ok(String::from_utf8_lossy(&text).into_owned())
+    }
+}
+
+struct Register<'a>(&'a Registry);
+
+impl Register<'_> {
+    fn add<C: Collector + Clone + 'static>(&self, collector: C) -> prometheus::Result<C> {
+        self.0.register(Box::new(collector.clone()))?;
+        Ok(collector)
+    }
+
+    fn counter(&self, name: &str, help: &str) -> prometheus::Result<IntCounter> {
+        self.add(IntCounter::with_opts(options(name, help))?)
+    }
+
+    fn counters(
+        &self,
+        name: &str,
+        help: &str,
+        labels: &[&str],
+    ) -> prometheus::Result<IntCounterVec> {
+        self.add(IntCounterVec::new(options(name, help), labels)?)
+    }
+
+    fn gauge(&self, name: &str, help: &str) -> prometheus::Result<IntGauge> {
+        self.add(IntGauge::with_opts(options(name, help))?)
+    }
+
+    fn gauges(&self, name: &str, help: &str, labels: &[&str]) -> prometheus::Result<IntGaugeVec> {
+        self.add(IntGaugeVec::new(options(name, help), labels)?)
+    }
+
+    fn histogram(&self, name: &str, help: &str, buckets: &[f64]) -> prometheus::Result<Histogram> {
+        self.add(Histogram::with_opts(
+            HistogramOpts::from(options(name, help)).buckets(buckets.to_vec()),
+        )?)
+    }
+
+    fn histograms(
+        &self,
+        name: &str,
+        help: &str,
+        labels: &[&str],
+        buckets: &[f64],
+    ) -> prometheus::Result<HistogramVec> {
+        let options = HistogramOpts::from(options(name, help)).buckets(buckets.to_vec());
+        self.add(HistogramVec::new(options, labels)?)
+    }
+}
+
+fn options(name: &str, help: &str) -> Opts {
+    Opts::new(name, help).namespace("intentgate")
+}

@@ -1,0 +1,131 @@
+//! Bodies on their way in and out, within bounds.
+
+use std::pin::Pin;
+use std::task::{Context, Poll};
+
+use bytes::Bytes;
+use http::Request;
+use http::header::CONTENT_LENGTH;
+use http_body::{Body, Frame, SizeHint};
+use http_body_util::{BodyExt, Full, LengthLimitError, Limited};
+use hyper::body::Incoming;
+use tokio::time::timeout;
+
+use super::exchange::Exchange;
+use super::refusal::Refusal;
+use crate::config::Limits;
+use crate::upstream::{ReplyBody, StreamError};
+
+/// Reads a request's body once, whole. A length over the limit is refused before a byte is read.
+pub(super) async fn read(
+    request: Request<Incoming>,
+    limits: &Limits,
+) -> Result<Request<Bytes>, Refusal> {
+    let too_large = || Refusal::TooLarge { limit: limits.body };
+    let announced = request.headers().get(CONTENT_LENGTH);
+    let announced = announced.and_then(|length| length.to_str().ok()?.parse::<u64>().ok());
+    if announced.is_some_and(|length| length > limits.body as u64) {
+        return Err(too_large());
+    }
+    let (parts, incoming) = request.into_parts();
+    let collecting = Limited::new(incoming, limits.body).collect();
+    match timeout(limits.body_timeout, collecting).await {
+        Ok(Ok(body)) => Ok(Request::from_parts(parts, body.to_bytes())),
+        Ok(Err(error)) if error.is::<LengthLimitError>() => Err(too_large()),
+        Ok(Err(error)) => Err(Refusal::BrokenBody(error.to_string())),
+        Err(_) => Err(Refusal::SlowBody),
+    }
+}
+
+/// A body that goes upstream unread, within the limit.
+pub(super) fn stream_through(incoming: Incoming, limit: usize) -> reqwest::Body {
+    if incoming.is_end_stream() {
+        return reqwest::Body::default();
+    }
+    reqwest::Body::wrap(Limited::new(incoming, limit))
+}
+
+/// A response's body, and the exchange that ends with it.
+#[derive(Debug)]
+pub struct ResponseBody {
+    source: Source,
+    exchange: Option<Exchange>,
+}
+
+#[derive(Debug)]
+enum Source {
+    Local(Full<Bytes>),
+    Upstream(Pin<Box<ReplyBody>>),
+}
+
+impl ResponseBody {
+    /// A body made here.
+    pub(super) fn local(bytes: Bytes) -> Self {
+        ResponseBody {
+            source: Source::Local(Full::new(bytes)),
+            exchange: None,
+        }
+    }
+
+    /// The upstream's body as it comes.
+    pub(super) fn upstream(body: ReplyBody) -> Self {
+        ResponseBody {
+            source: Source::Upstream(Box::pin(body)),
+            exchange: None,
+        }
+    }
+
+    /// The exchange is recorded when this body is gone.
+    pub(super) fn carrying(mut self, exchange: Exchange) -> Self {
+        self.exchange = Some(exchange);
+        self
+    }
+}
+
+impl Body for ResponseBody {
+    type Data = Bytes;
+    type Error = StreamError;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, StreamError>>> {
+        let this = &mut *self;
+        let frame = match &mut this.source {
+            Source::Local(body) => Pin::new(body)
+                .poll_frame(cx)
+                .map_err(|never| match never {}),
+            Source::Upstream(body) => body.as_mut().poll_frame(cx),
+        };
+        if let (Poll::Ready(frame), Some(exchange)) = (&frame, &mut this.exchange) {
+            exchange.passed(frame.as_ref());
+        }
+        frame
+    }
+
+    fn is_end_stream(&self) -> bool {
+        match &self.source {
+            Source::Local(body) => body.is_end_stream(),
+            Source::Upstream(body) => body.is_end_stream(),
+        }
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        match &self.source {
+            Source::Local(body) => body.size_hint(),
+            Source::Upstream(body) => body.size_hint(),
+        }
+    }
+}
+
+impl Drop for ResponseBody {
+    fn drop(&mut self) {
+        // A body of known length is not asked again after its last byte.
+        let ended = self.is_end_stream();
+        if let Some(exchange) = &mut self.exchange
+            && ended
+        {
+            exchange.passed(None);
+        }
+    }
+}

@@ -1,0 +1,212 @@
+//! What one request came to. It rides in the response's body and records itself when that is gone, so that
+//! every request is recorded once, streams and those who leave included.
+
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+
+use bytes::Bytes;
+use http::header::CONTENT_TYPE;
+use http::{HeaderValue, Response};
+use http_body::Frame;
+use tokio::sync::OwnedSemaphorePermit;
+
+use super::body::ResponseBody;
+use super::headers::{DECISION, REQUEST_ID, RequestId};
+use super::protocol_label;
+use super::refusal::Refusal;
+use crate::chat::{Prompt, Protocol};
+use crate::intent::Action;
+use crate::language::Phrase;
+use crate::metrics::Metrics;
+use crate::upstream::StreamError;
+use crate::verdict::Decision;
+
+/// One request, from its headers to the last byte of its reply.
+#[derive(Debug)]
+pub(super) struct Exchange {
+    pub(super) id: RequestId,
+    pub(super) protocol: Option<Protocol>,
+    pub(super) permit: Option<OwnedSemaphorePermit>,
+    metrics: Metrics,
+    begun: Instant,
+    decision: Option<Decided>,
+    status: u16,
+    /// `complete`, `cut` or the code of an error.
+    outcome: &'static str,
+}
+
+#[derive(Debug)]
+struct Decided {
+    action: Action,
+    intent: String,
+    log_odds: Option<f64>,
+    time: Duration,
+}
+
+impl Exchange {
+    pub(super) fn begin(metrics: Metrics, id: RequestId) -> Self {
+        metrics.in_flight.inc();
+        Exchange {
+            id,
+            protocol: None,
+            permit: None,
+            metrics,
+            begun: Instant::now(),
+            decision: None,
+            status: 0,
+            outcome: "cut",
+        }
+    }
+
+    /// Notes the decision and what it cost.
+    pub(super) fn decided(&mut self, decision: &Decision, time: Duration) {
+        let metrics = &self.metrics;
+        match (&decision.judgement, decision.reason.bypass()) {
+            (Some(judgement), _) => {
+                let stage = judgement.stage.as_str();
+                metrics
+                    .gate_duration
+                    .with_label_values(&[stage])
+                    .observe(time.as_secs_f64());
+                metrics.truncated.inc_by(judgement.truncated.into());
+            }
+            (None, Some(reason)) => metrics.gate_bypassed.with_label_values(&[reason]).inc(),
+            (None, None) => {}
+        }
+        self.decision = Some(Decided {
+            action: decision.action,
+            intent: decision
+                .intent
+                .as_ref()
+                .map_or_else(|| "none".to_owned(), ToString::to_string),
+            log_odds: decision.judgement.as_ref().map(|j| j.verdict.log_odds),
+            time,
+        });
+    }
+
+    /// Notes that the request got no reply, and says why in the log.
+    pub(super) fn refused(&mut self, code: &'static str, by_upstream: bool, refusal: &Refusal) {
+        self.outcome = code;
+        if by_upstream {
+            self.metrics
+                .upstream_errors
+                .with_label_values(&[code])
+                .inc();
+            tracing::warn!(
+                request_id = self.id.as_str(),
+                error = chain(refusal),
+                "the upstream gave no reply"
+            );
+        } else {
+            tracing::debug!(
+                request_id = self.id.as_str(),
+                error = chain(refusal),
+                "a request was refused"
+            );
+        }
+    }
+
+    /// A reply made here, in the client's protocol and language.
+    pub(super) fn reply(
+        &self,
+        protocol: Protocol,
+        prompt: &Prompt,
+        reply: &Phrase,
+    ) -> Response<ResponseBody> {
+        let now = SystemTime::now()
+            .duration_since(UNIX_EPOCH)
+            .map_or(0, |since| since.as_secs());
+        let reply = protocol.reply(prompt, reply.text(prompt.language()), self.id.as_str(), now);
+        let mut response = Response::new(ResponseBody::local(reply.body));
+        response
+            .headers_mut()
+            .insert(CONTENT_TYPE, HeaderValue::from_static(reply.content_type));
+        response
+    }
+
+    /// Marks the response and goes with its body.
+    pub(super) fn ride(mut self, mut response: Response<ResponseBody>) -> Response<ResponseBody> {
+        self.status = response.status().as_u16();
+        let headers = response.headers_mut();
+        // An upstream's own id is what its support asks for, and what clients expect to see.
+        headers.entry(REQUEST_ID).or_insert_with(|| self.id.value());
+        if let Some(decision) = &self.decision {
+            headers.insert(DECISION, HeaderValue::from_static(decision.action.as_str()));
+        }
+        response.map(|body| body.carrying(self))
+    }
+
+    /// A frame of the reply has gone by; none is its end.
+    pub(super) fn passed(&mut self, frame: Option<&Result<Frame<Bytes>, StreamError>>) {
+        match frame {
+            Some(Ok(_)) => {}
+            Some(Err(error)) => {
+                self.outcome = "upstream_stream_broke_off";
+                self.metrics
+                    .upstream_errors
+                    .with_label_values(&[self.outcome])
+                    .inc();
+                tracing::warn!(
+                    request_id = self.id.as_str(),
+                    error = chain(error),
+                    "the upstream's reply broke off"
+                );
+            }
+            None if self.outcome == "cut" => self.outcome = "complete",
+            None => {}
+        }
+    }
+}
+
+impl Drop for Exchange {
+    fn drop(&mut self) {
+        self.metrics.in_flight.dec();
+        let took = self.begun.elapsed();
+        let protocol = protocol_label(self.protocol);
+        let decided = self.decision.as_ref();
+        let decision = decided.map_or("refused", |d| d.action.as_str());
+        let intent = decided.map_or("none", |d| d.intent.as_str());
+        if self.protocol.is_some() {
+            self.metrics
+                .requests
+                .with_label_values(&[decision, intent, protocol])
+                .inc();
+            self.metrics
+                .request_duration
+                .with_label_values(&[decision])
+                .observe(took.as_secs_f64());
+        }
+        if decided.is_some_and(|d| d.action != Action::Forward) {
+            self.metrics
+                .llm_calls_saved
+                .with_label_values(&[decision, intent])
+                .inc();
+        }
+        tracing::info!(
+            request_id = self.id.as_str(),
+            protocol,
+            decision = decided.map(|d| d.action.as_str()),
+            intent = decided.map(|d| d.intent.as_str()),
+            log_odds = decided.and_then(|d| d.log_odds),
+            gate_ms = decided.map(|d| d.time.as_secs_f64() * 1e3),
+            status = self.status,
+            outcome = self.outcome,
+            total_ms = took.as_secs_f64() * 1e3,
+            "request"
+        );
+    }
+}
+
+/// An error with what brought it about.
+fn chain(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut source = error.source();
+    while let Some(inner) = source {
+        let inner_text = inner.to_string();
+        if !text.ends_with(&inner_text) {
+            text.push_str(": ");
+            text.push_str(&inner_text);
+        }
+        source = inner.source();
+    }
+    text
+}

@@ -1,0 +1,125 @@
+//! Headers on their way through: what belongs to one connection stays there, the rest passes.
+
+use http::header::{
+    CONNECTION, CONTENT_LENGTH, HOST, HeaderName, PROXY_AUTHENTICATE, PROXY_AUTHORIZATION, TE,
+    TRAILER, TRANSFER_ENCODING, UPGRADE,
+};
+use http::{HeaderMap, HeaderValue};
+use uuid::Uuid;
+
+/// What was done with the question.
+pub(super) const DECISION: HeaderName = HeaderName::from_static("x-intentgate-decision");
+/// Tells requests apart in every log.
+pub(super) const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
+
+/// The longest id that is taken from a client.
+const MAX_ID_LENGTH: usize = 128;
+
+/// A request's id: the client's where it gave a plain one, else a fresh one.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct RequestId(HeaderValue);
+
+impl RequestId {
+    pub(super) fn of(headers: &HeaderMap) -> Self {
+        let plain = |value: &&HeaderValue| {
+            let bytes = value.as_bytes();
+            let fits = (1..=MAX_ID_LENGTH).contains(&bytes.len());
+            fits && bytes
+                .iter()
+                .all(|b| b.is_ascii_alphanumeric() || b"-_.:".contains(b))
+        };
+        match headers.get(REQUEST_ID).filter(plain) {
+            Some(value) => RequestId(value.clone()),
+            None => {
+                let fresh = Uuid::now_v7().simple().to_string();
+                RequestId(HeaderValue::from_str(&fresh).unwrap_or(HeaderValue::from_static("none")))
+            }
+        }
+    }
+
+    pub(super) fn as_str(&self) -> &str {
+        self.0.to_str().unwrap_or_default()
+    }
+
+    pub(super) fn value(&self) -> HeaderValue {
+        self.0.clone()
+    }
+}
+
+/// A client's headers as the upstream gets them.
+pub(super) fn prepare_request(headers: &mut HeaderMap, id: &RequestId) {
+    remove_hop_by_hop(headers);
+    // Both are the upstream connection's: its host, and the length of the body as sent.
+    headers.remove(HOST);
+    headers.remove(CONTENT_LENGTH);
+    headers.insert(REQUEST_ID, id.value());
+}
+
+/// The upstream's headers as the client gets them.
+pub(super) fn prepare_response(headers: &mut HeaderMap) {
+    remove_hop_by_hop(headers);
+}
+
+/// RFC 9110, 7.6.1: `Connection`, what it names, and what was always meant for one connection.
+fn remove_hop_by_hop(headers: &mut HeaderMap) {
+    let named: Vec<HeaderName> = headers
+        .get_all(CONNECTION)
+        .iter()
+        .filter_map(|value| value.to_str().ok())
+        .flat_map(|value| value.split(','))
+        .filter_map(|name| name.trim().parse().ok())
+        .collect();
+    let fixed = [
+        CONNECTION,
+        HeaderName::from_static("keep-alive"),
+        HeaderName::from_static("proxy-connection"),
+        PROXY_AUTHENTICATE,
+        PROXY_AUTHORIZATION,
+        TE,
+        TRAILER,
+        TRANSFER_ENCODING,
+        UPGRADE,
+    ];
+    for name in named.iter().chain(&fixed) {
+        headers.remove(name);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_belongs_to_one_connection_does_not_pass() {
+        let mut headers = HeaderMap::new();
+        for (name, value) in [
+            ("connection", "close, x-mine"),
+            ("x-mine", "1"),
+            ("keep-alive", "timeout=5"),
+            ("te", "trailers"),
+            ("x-other", "2"),
+            ("authorization", "Bearer k"),
+        ] {
+            headers.insert(
+                HeaderName::from_static(name),
+                HeaderValue::from_static(value),
+            );
+        }
+        remove_hop_by_hop(&mut headers);
+        let mut left: Vec<_> = headers.keys().map(HeaderName::as_str).collect();
+        left.sort_unstable();
+        assert_eq!(left, ["authorization", "x-other"]);
+    }
+
+    #[test]
+    fn an_id_of_the_client_is_kept_only_where_it_is_plain() {
+        let id = |value: &'static str| {
+            let mut headers = HeaderMap::new();
+            headers.insert(REQUEST_ID, HeaderValue::from_static(value));
+            RequestId::of(&headers).as_str().to_owned()
+        };
+        assert_eq!(id("abc-1.2:3_4"), "abc-1.2:3_4");
+        assert_ne!(id("a b"), "a b");
+        assert_eq!(id("").len(), 32);
+    }
+}

@@ -1,0 +1,96 @@
+//! Which paths are judged, which pass, and that there is no third way in.
+
+use http::Method;
+
+use super::refusal::Refusal;
+use crate::chat::Protocol;
+
+/// What is done with a path.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Route {
+    /// Its question is judged.
+    Judge(Protocol),
+    /// It goes upstream as it is.
+    PassThrough,
+}
+
+/// The configured paths.
+#[derive(Clone, Debug)]
+pub struct Routes {
+    pass_through: Vec<String>,
+}
+
+impl Routes {
+    /// `pass_through` holds paths that pass with everything below them.
+    pub(super) fn new(pass_through: &[String]) -> Self {
+        let trimmed = pass_through
+            .iter()
+            .map(|path| path.trim_end_matches('/').to_owned());
+        Routes {
+            pass_through: trimmed.collect(),
+        }
+    }
+
+    /// A judged path with any method but POST is refused: nothing but a question belongs there.
+    pub(super) fn route(&self, method: &Method, path: &str) -> Result<Route, Refusal> {
+        match Protocol::of_path(path) {
+            Some(protocol) if method == Method::POST => Ok(Route::Judge(protocol)),
+            Some(_) => Err(Refusal::Method),
+            None if self.passes(path) => Ok(Route::PassThrough),
+            None => Err(Refusal::NotServed(path.to_owned())),
+        }
+    }
+
+    fn passes(&self, path: &str) -> bool {
+        let below = |prefix: &String| {
+            let rest = path.strip_prefix(prefix.as_str());
+            rest.is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
+        };
+        !climbs(path) && self.pass_through.iter().any(below)
+    }
+}
+
+/// Whether a path could mean another one to whoever reads it next: dot segments and encoded marks.
+fn climbs(path: &str) -> bool {
+    let lower = path.to_ascii_lowercase();
+    let hidden = ["%2e", "%2f", "%5c", "\\"]
+        .iter()
+        .any(|mark| lower.contains(mark));
+    hidden
+        || lower
+            .split('/')
+            .any(|segment| segment == "." || segment == "..")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_known_paths_are_served() {
+        let routes = Routes::new(&["/v1/models".to_owned(), "/v1/embeddings/".to_owned()]);
+        let judged = Some(Route::Judge(Protocol::ChatCompletions));
+        for (method, path, expected) in [
+            (Method::POST, "/v1/chat/completions", judged),
+            (Method::GET, "/v1/chat/completions", None),
+            (Method::POST, "/v1/chat/completions/", None),
+            (Method::POST, "//v1/chat/completions", None),
+            (Method::GET, "/v1/models", Some(Route::PassThrough)),
+            (Method::GET, "/v1/models/gpt-4o", Some(Route::PassThrough)),
+            (Method::POST, "/v1/embeddings", Some(Route::PassThrough)),
+            (Method::GET, "/v1/modelsx", None),
+            (Method::POST, "/v1/models/../chat/completions", None),
+            (Method::POST, "/v1/models/%2e%2E/chat/completions", None),
+            (Method::POST, "/v1/models/..%2fchat/completions", None),
+            (Method::POST, "/v1/models\\..\\chat\\completions", None),
+            (Method::POST, "/v1/responses", None),
+            (Method::GET, "/", None),
+        ] {
+            assert_eq!(
+                routes.route(&method, path).ok(),
+                expected,
+                "{method} {path}"
+            );
+        }
+    }
+}

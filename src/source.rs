@@ -1,0 +1,437 @@
+//! The text of a TOML file → a typed value, with every problem at once.
+//!
+//! serde stops at the first value it cannot take. So that an operator hears of all of them, the value
+//! that was refused is noted, taken out of the table, and the rest is read again.
+
+use std::ops::Range;
+
+use serde::de::DeserializeOwned;
+use toml::Spanned;
+use toml::de::{DeTable, DeValue, Error};
+
+use crate::language::Phrase;
+use crate::problem::Problem;
+
+/// A value from the environment that goes over the file's: the variable's name and value, and the key it
+/// stands for.
+#[derive(Clone, Debug)]
+pub struct Override {
+    /// `INTENTGATE_UPSTREAM__URL`.
+    pub variable: String,
+    /// `["upstream", "url"]`.
+    pub path: Vec<String>,
+    /// The value as it stands in the environment.
+    pub value: String,
+}
+
+/// Reads `text` as a `T`. `file` names it in problems. What could not be read keeps `T`'s default.
+pub fn read<T: DeserializeOwned + Default>(
+    file: &str,
+    text: &str,
+    overrides: &[Override],
+) -> (T, Vec<Problem>) {
+    let text = text.strip_prefix('\u{feff}').unwrap_or(text);
+    let source = Source {
+        file,
+        text,
+        overrides,
+    };
+    let (mut table, errors) = DeTable::parse_recoverable(text);
+    if !errors.is_empty() {
+        return (
+            T::default(),
+            errors.iter().map(|e| source.syntax(e)).collect(),
+        );
+    }
+    for (index, entry) in overrides.iter().enumerate() {
+        let span = source.override_span(index);
+        put(
+            table.get_mut(),
+            &entry.path,
+            span,
+            DeValue::String(entry.value.as_str().into()),
+        );
+    }
+    source.typed(table)
+}
+
+/// The line of a byte offset, from 1.
+pub fn line_of(text: &str, offset: usize) -> usize {
+    let end = offset.min(text.len());
+    1 + text.as_bytes()[..end]
+        .iter()
+        .filter(|b| **b == b'\n')
+        .count()
+}
+
+struct Source<'a> {
+    file: &'a str,
+    text: &'a str,
+    overrides: &'a [Override],
+}
+
+impl<'a> Source<'a> {
+    fn typed<T: DeserializeOwned + Default>(
+        &self,
+        mut table: Spanned<DeTable<'a>>,
+    ) -> (T, Vec<Problem>) {
+        let mut problems = Vec::new();
+        loop {
+            let error = match T::deserialize(toml::de::Deserializer::from(table.clone())) {
+                Ok(value) => return (value, problems),
+                Err(error) => error,
+            };
+            let place = error.span().and_then(|span| locate(table.get_ref(), &span));
+            let Some(place) = place else {
+                problems.push(self.problem(&error, None));
+                return (T::default(), problems);
+            };
+            if self.reread_override(&mut table, &place) {
+                continue;
+            }
+            problems.push(self.problem(&error, Some(&place)));
+            take(table.get_mut(), &place.path);
+        }
+    }
+
+    /// Overrides are tried as text first; what wants a number, a flag or a list is then read as TOML.
+    fn reread_override(&self, table: &mut Spanned<DeTable<'a>>, place: &Place) -> bool {
+        let Some(index) = self.override_at(&place.span) else {
+            return false;
+        };
+        let entry = &self.overrides[index];
+        let is_text = find(table.get_ref(), &entry.path).is_some_and(DeValue::is_str);
+        match DeValue::parse(&entry.value) {
+            Ok(value) if is_text && !value.get_ref().is_str() => {
+                let span = self.override_span(index);
+                put(
+                    table.get_mut(),
+                    &entry.path,
+                    span.clone(),
+                    respan(value.into_inner(), &span),
+                );
+                true
+            }
+            _ => false,
+        }
+    }
+
+    /// Overrides have places behind the end of the text, so that an error tells which one it means.
+    fn override_span(&self, index: usize) -> Range<usize> {
+        let start = self.text.len() + 1 + 2 * index;
+        start..start + 1
+    }
+
+    fn override_at(&self, span: &Range<usize>) -> Option<usize> {
+        let past = span.start.checked_sub(self.text.len() + 1)?;
+        (past / 2 < self.overrides.len()).then_some(past / 2)
+    }
+
+    fn problem(&self, error: &Error, place: Option<&Place>) -> Problem {
+        let overridden = place.and_then(|p| self.override_at(&p.span));
+        let entry = overridden.map(|index| &self.overrides[index]);
+        let value = match (entry, error.span()) {
+            (Some(entry), _) => Some(entry.value.as_str()),
+            (None, Some(span)) => self.text.get(span),
+            (None, None) => None,
+        };
+        Problem {
+            file: entry.map_or(self.file, |_| "environment").to_owned(),
+            line: match (entry, error.span()) {
+                (None, Some(span)) => Some(line_of(self.text, span.start)),
+                _ => None,
+            },
+            key: match entry {
+                Some(entry) => Some(entry.variable.clone()),
+                None => place.map(|p| p.path.join(".")),
+            },
+            message: explain(error.message(), value),
+        }
+    }
+
+    fn syntax(&self, error: &Error) -> Problem {
+        let start = error.span().map(|span| span.start);
+        let line = start.map(|start| line_of(self.text, start));
+        let content = line
+            .and_then(|n| self.text.lines().nth(n - 1))
+            .unwrap_or("");
+        let full_width = content
+            .chars()
+            .find(|c| "“”‘’＝［］｛｝，＃＂".contains(*c));
+        let hint = match full_width {
+            Some(c) => Phrase::new(
+                format!("；这一行有全角的“{c}”：引号、等号、括号和逗号请用半角（英文输入法）"),
+                format!(
+                    "; this line has a full-width `{c}`: type quotes, =, brackets and commas in half width"
+                ),
+            ),
+            None => Phrase::default(),
+        };
+        Problem {
+            file: self.file.to_owned(),
+            line,
+            key: None,
+            message: Phrase::new(
+                format!("不是合法的 TOML：{}{}", error.message(), hint.zh),
+                format!("is not TOML: {}{}", error.message(), hint.en),
+            ),
+        }
+    }
+}
+
+/// serde's message in both languages, with the value it is about.
+fn explain(message: &str, value: Option<&str>) -> Phrase {
+    let shown = value.map(|v| shorten(v.trim())).unwrap_or_default();
+    if let Some(rest) = message.strip_prefix("unknown field ") {
+        let accepted: Vec<_> = rest.split('`').skip(3).step_by(2).collect();
+        let name = rest.split('`').nth(1).unwrap_or_default();
+        let near = nearest(name, &accepted);
+        let list = accepted.join(", ");
+        return Phrase::new(
+            near.map_or_else(String::new, |n| format!("您是不是想写 {n}？"))
+                + &format!("没有这个键；可用的键：{list}"),
+            near.map_or_else(String::new, |n| format!("did you mean {n}? "))
+                + &format!("there is no such key; accepted: {list}"),
+        );
+    }
+    if let Some((_, expected)) = message.split_once(", expected ") {
+        let expected = Phrase::from_message(expected);
+        return Phrase::new(
+            format!("不接受 {shown}；这里应当是{}", chinese_type(&expected.zh)),
+            format!("{shown} is not accepted; expected {}", expected.en),
+        );
+    }
+    let own = Phrase::from_message(message);
+    Phrase::new(format!("{shown} {}", own.zh), format!("{shown} {}", own.en))
+}
+
+fn chinese_type(name: &str) -> &str {
+    match name {
+        "a string" => "文字（写在引号里）",
+        "a boolean" => " true 或 false",
+        "a sequence" => "列表，如 [\"…\", \"…\"]",
+        "u16" | "u32" | "u64" | "usize" | "a nonzero usize" => "正整数",
+        "f32" | "f64" => "数字",
+        "a map" => "一节，如 [server]",
+        other => other,
+    }
+}
+
+fn shorten(value: &str) -> String {
+    let line = value.lines().next().unwrap_or_default();
+    if line.chars().count() <= 60 && line.len() == value.len() {
+        return line.to_owned();
+    }
+    line.chars().take(60).chain("…".chars()).collect()
+}
+
+/// The accepted name that a mistyped one most likely meant: at most two edits away.
+pub fn nearest<'n>(name: &str, accepted: &[&'n str]) -> Option<&'n str> {
+    let distance = |other: &str| edits(name, other);
+    let best = accepted.iter().min_by_key(|other| distance(other))?;
+    (distance(best) <= 2).then_some(*best)
+}
+
+/// Levenshtein distance over characters.
+fn edits(a: &str, b: &str) -> usize {
+    let b: Vec<char> = b.chars().collect();
+    let mut row: Vec<usize> = (0..=b.len()).collect();
+    for (i, x) in a.chars().enumerate() {
+        let mut diagonal = row[0];
+        row[0] = i + 1;
+        for (j, y) in b.iter().enumerate() {
+            let substituted = diagonal + usize::from(x != *y);
+            diagonal = row[j + 1];
+            row[j + 1] = substituted.min(row[j] + 1).min(diagonal + 1);
+        }
+    }
+    row[b.len()]
+}
+
+struct Place {
+    path: Vec<String>,
+    span: Range<usize>,
+}
+
+/// The innermost entry whose key or value holds `span`.
+fn locate(table: &DeTable<'_>, span: &Range<usize>) -> Option<Place> {
+    for (key, value) in table {
+        let name = key.get_ref().to_string();
+        if let Some(inner) = value.get_ref().as_table().and_then(|t| locate(t, span)) {
+            let mut path = vec![name];
+            path.extend(inner.path);
+            return Some(Place { path, ..inner });
+        }
+        if holds(&key.span(), span) || holds(&value.span(), span) {
+            return Some(Place {
+                path: vec![name],
+                span: span.clone(),
+            });
+        }
+    }
+    None
+}
+
+fn holds(outer: &Range<usize>, inner: &Range<usize>) -> bool {
+    outer.start <= inner.start && inner.end <= outer.end && outer.start < outer.end
+}
+
+fn find<'t, 'a>(table: &'t DeTable<'a>, path: &[String]) -> Option<&'t DeValue<'a>> {
+    let (first, rest) = path.split_first()?;
+    let value = table.get(first.as_str())?.get_ref();
+    if rest.is_empty() {
+        Some(value)
+    } else {
+        find(value.as_table()?, rest)
+    }
+}
+
+fn take(table: &mut DeTable<'_>, path: &[String]) {
+    let Some((first, rest)) = path.split_first() else {
+        return;
+    };
+    if rest.is_empty() {
+        table.remove(first.as_str());
+    } else if let Some(value) = table.get_mut(first.as_str())
+        && let DeValue::Table(inner) = value.get_mut()
+    {
+        take(inner, rest);
+    }
+}
+
+fn put<'a>(table: &mut DeTable<'a>, path: &[String], span: Range<usize>, value: DeValue<'a>) {
+    let Some((first, rest)) = path.split_first() else {
+        return;
+    };
+    if rest.is_empty() {
+        table.remove(first.as_str());
+        table.insert(
+            Spanned::new(span.clone(), first.clone().into()),
+            Spanned::new(span, value),
+        );
+        return;
+    }
+    let is_table = table
+        .get(first.as_str())
+        .is_some_and(|v| v.get_ref().is_table());
+    if !is_table {
+        table.remove(first.as_str());
+        table.insert(
+            Spanned::new(span.clone(), first.clone().into()),
+            Spanned::new(span.clone(), DeValue::Table(DeTable::new())),
+        );
+    }
+    if let Some(inner) = table.get_mut(first.as_str())
+        && let DeValue::Table(inner) = inner.get_mut()
+    {
+        put(inner, rest, span, value);
+    }
+}
+
+/// Values of an override all stand at the override's own place.
+fn respan<'a>(value: DeValue<'a>, span: &Range<usize>) -> DeValue<'a> {
+    match value {
+        DeValue::Array(items) => DeValue::Array(
+            items
+                .into_iter()
+                .map(|item| Spanned::new(span.clone(), respan(item.into_inner(), span)))
+                .collect(),
+        ),
+        DeValue::Table(entries) => DeValue::Table(
+            entries
+                .into_iter()
+                .map(|(key, item)| {
+                    let item = Spanned::new(span.clone(), respan(item.into_inner(), span));
+                    (Spanned::new(span.clone(), key.into_inner()), item)
+                })
+                .collect(),
+        ),
+        other => other,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde::Deserialize;
+
+    use super::*;
+    use crate::language::Language;
+
+    #[derive(Debug, Default, Deserialize, PartialEq)]
+    #[serde(deny_unknown_fields, default)]
+    struct File {
+        server: Section,
+    }
+
+    #[derive(Debug, Default, Deserialize, PartialEq)]
+    #[serde(deny_unknown_fields, default)]
+    struct Section {
+        port: u16,
+        name: String,
+        list: Vec<String>,
+    }
+
+    fn variable(path: &str, value: &str) -> Override {
+        Override {
+            variable: format!("X_{}", path.to_uppercase().replace('.', "__")),
+            path: path.split('.').map(str::to_owned).collect(),
+            value: value.to_owned(),
+        }
+    }
+
+    #[test]
+    fn every_problem_is_found_in_one_reading() {
+        let text = "[server]\nport = \"no\"\nnme = 'x'\nlist = [1]\n[sever]\n";
+        let (value, problems) = read::<File>("c.toml", text, &[]);
+        let mut lines: Vec<_> = problems.iter().map(|p| p.render(Language::En)).collect();
+        lines.sort();
+        assert_eq!(
+            lines,
+            [
+                "c.toml:2: server.port: \"no\" is not accepted; expected u16",
+                "c.toml:3: server.nme: did you mean name? there is no such key; accepted: port, name, list",
+                "c.toml:4: server.list: 1 is not accepted; expected a string",
+                "c.toml:5: sever: did you mean server? there is no such key; accepted: server",
+            ]
+        );
+        assert_eq!(value, File::default());
+    }
+
+    #[test]
+    fn the_environment_goes_over_the_file() {
+        let overrides = [
+            variable("server.port", "81"),
+            variable("server.name", "82"),
+            variable("server.list", "['a']"),
+        ];
+        let (value, problems) = read::<File>("c.toml", "[server]\nport = 80\n", &overrides);
+        assert_eq!(problems, []);
+        assert_eq!((value.server.port, value.server.name.as_str()), (81, "82"));
+        assert_eq!(value.server.list, ["a"]);
+    }
+
+    #[test]
+    fn a_problem_of_the_environment_names_the_variable() {
+        let overrides = [variable("server.port", "many"), variable("server.prt", "1")];
+        let (_, problems) = read::<File>("c.toml", "", &overrides);
+        let mut lines: Vec<_> = problems.iter().map(|p| p.render(Language::En)).collect();
+        lines.sort();
+        assert_eq!(
+            lines,
+            [
+                "environment: X_SERVER__PORT: many is not accepted; expected u16",
+                "environment: X_SERVER__PRT: did you mean port? there is no such key; accepted: port, name, list",
+            ]
+        );
+    }
+
+    #[test]
+    fn full_width_marks_are_pointed_out() {
+        let (_, problems) = read::<File>("c.toml", "[server]\nname = “x”\n", &[]);
+        assert!(
+            problems[0].render(Language::Zh).contains("半角"),
+            "{problems:?}"
+        );
+        assert_eq!(problems[0].line, Some(2));
+    }
+}

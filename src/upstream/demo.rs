@@ -1,0 +1,115 @@
+//! The stand-in for an LLM while none is configured: it says that it is one, at the pace of a real one.
+
+use std::convert::Infallible;
+use std::time::Duration;
+
+use bytes::Bytes;
+use futures_util::{Stream, StreamExt, stream as streams};
+use http::header::CONTENT_TYPE;
+use http::{HeaderValue, Method, Request, Response, StatusCode};
+use http_body::Frame;
+use http_body_util::combinators::UnsyncBoxBody;
+use http_body_util::{BodyExt, Full, Limited, StreamBody};
+use hyper::body::Incoming;
+use serde_json::{Value, json};
+
+use crate::chat::{Prompt, Protocol, stream};
+use crate::language::Phrase;
+
+/// The model that the demo lists.
+const MODEL: &str = "intentgate-demo";
+/// Before the first piece of a reply, as a model thinks.
+const FIRST_PIECE: Duration = Duration::from_millis(250);
+/// Between two pieces.
+const PIECE: Duration = Duration::from_millis(25);
+/// The gateway has bounded the body already.
+const MAX_BODY: usize = 64 << 20;
+
+type DemoBody = UnsyncBoxBody<Bytes, Infallible>;
+
+/// Answers one request as an OpenAI server would.
+///
+/// # Errors
+/// Never.
+pub async fn answer(request: Request<Incoming>) -> Result<Response<DemoBody>, Infallible> {
+    Ok(match (request.method(), request.uri().path()) {
+        (&Method::POST, "/v1/chat/completions") => complete(request).await,
+        (&Method::GET, "/v1/models") => models(),
+        (_, path) => no_such(path),
+    })
+}
+
+async fn complete(request: Request<Incoming>) -> Response<DemoBody> {
+    let body = Limited::new(request.into_body(), MAX_BODY).collect().await;
+    let body = body.map(|body| body.to_bytes()).unwrap_or_default();
+    match Protocol::ChatCompletions.prompt(&body) {
+        Ok(prompt) => reply(&prompt).await,
+        Err(unreadable) => error(StatusCode::BAD_REQUEST, &unreadable.0),
+    }
+}
+
+async fn reply(prompt: &Prompt) -> Response<DemoBody> {
+    tokio::time::sleep(FIRST_PIECE).await;
+    let words = words();
+    let words = words.text(prompt.language());
+    let reply = Protocol::ChatCompletions.reply(prompt, words, "demo", 0);
+    let body = if prompt.stream {
+        // The events of a whole reply, one at a time.
+        StreamBody::new(paced(&String::from_utf8_lossy(&reply.body))).boxed_unsync()
+    } else {
+        let pieces = u32::try_from(stream::pieces(words).count()).unwrap_or(0);
+        tokio::time::sleep(PIECE * pieces).await;
+        Full::new(reply.body).boxed_unsync()
+    };
+    respond(StatusCode::OK, reply.content_type, body)
+}
+
+fn words() -> Phrase {
+    Phrase::new(
+        "【演示模型】这个问题已被网关放行，转发到了上游。这里没有真正的大模型：请在 config.toml 的 [upstream] 里写上 url，就会由它来回答。",
+        "[demo model] The gateway let this question through to the upstream. There is no real LLM here: set url under [upstream] in config.toml and it will answer.",
+    )
+}
+
+fn paced(events: &str) -> impl Stream<Item = Result<Frame<Bytes>, Infallible>> + use<> {
+    let copied = |event: &str| Bytes::copy_from_slice(event.as_bytes());
+    let events: Vec<_> = events.split_inclusive("\n\n").map(copied).collect();
+    streams::iter(events).then(|event| async {
+        tokio::time::sleep(PIECE).await;
+        Ok(Frame::data(event))
+    })
+}
+
+fn models() -> Response<DemoBody> {
+    let model = json!({"id": MODEL, "object": "model", "created": 0, "owned_by": "intentgate"});
+    respond_json(StatusCode::OK, &json!({"object": "list", "data": [model]}))
+}
+
+fn no_such(path: &str) -> Response<DemoBody> {
+    let message = format!(
+        "The built-in demo upstream has no {path}. Set upstream.url in config.toml to use a real one."
+    );
+    error(StatusCode::NOT_FOUND, &message)
+}
+
+fn error(status: StatusCode, message: &str) -> Response<DemoBody> {
+    let error = json!({"message": message, "type": "invalid_request_error", "param": null, "code": "demo_upstream"});
+    respond_json(status, &json!({"error": error}))
+}
+
+fn respond_json(status: StatusCode, body: &Value) -> Response<DemoBody> {
+    respond(
+        status,
+        "application/json",
+        Full::from(body.to_string()).boxed_unsync(),
+    )
+}
+
+fn respond(status: StatusCode, content_type: &'static str, body: DemoBody) -> Response<DemoBody> {
+    let mut response = Response::new(body);
+    *response.status_mut() = status;
+    response
+        .headers_mut()
+        .insert(CONTENT_TYPE, HeaderValue::from_static(content_type));
+    response
+}
