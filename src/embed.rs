@@ -20,6 +20,7 @@ pub use manifest::Manifest;
 pub use tokens::{Tokenizer, Tokens};
 
 use crate::config::{Model, find_default};
+use crate::verdict::Stage;
 use encoder::Encoder;
 use queue::Queue;
 use static_stage::{StaticStage, TokenVectors};
@@ -27,9 +28,11 @@ use static_stage::{StaticStage, TokenVectors};
 /// A text as vectors.
 #[derive(Clone, Debug)]
 pub struct Embedding {
-    /// Three unit vectors one after the other, each of the model's dimension: the mean of the static token
-    /// vectors, of the hidden states after layer 6, and of the last layer's.
+    /// Unit vectors one after the other, each of the model's dimension: the mean of the static token vectors;
+    /// behind the encoder also that of the hidden states after layer 6, and of the last layer's.
     pub vectors: Box<[f32]>,
+    /// How far it went.
+    pub stage: Stage,
     /// Tokens that the model saw, prefix and markers included.
     pub tokens: usize,
     /// Whether the text was longer than the model reads.
@@ -40,7 +43,7 @@ pub struct Embedding {
     pub encoder_time: Duration,
 }
 
-/// How many unit vectors an [`Embedding`] holds.
+/// How many unit vectors an [`Embedding`] holds behind the encoder.
 pub const BLOCKS: usize = 3;
 
 /// The model, loaded.
@@ -64,16 +67,21 @@ impl Embedder {
             None => find_default(manifest::BUNDLED).ok_or(LoadError::NoModel)?,
         };
         let manifest = Manifest::read(&folder)?;
-        let tokenizer = Tokenizer::load(&manifest, &folder)?;
-        let static_stage = StaticStage::load(&environment, &folder, tokenizer)?;
         let threads = config.threads.get();
         let encoders = (0..threads)
             .map(|_| Encoder::load(&environment, &folder, manifest.dimension))
             .collect::<Result<Vec<_>, _>>()?;
+        let static_stage = StaticStage::load(&environment, &folder)?;
+        // Last: its many small pieces fill the holes that opening the sessions left in the heap.
+        let tokenizer = Tokenizer::load(&manifest, &folder)?;
         let bound = config.queue.get();
         Ok(Embedder {
             manifest,
-            static_stage: Queue::start("embed-static", bound, vec![static_stage.into_work()])?,
+            static_stage: Queue::start(
+                "embed-static",
+                bound,
+                vec![static_stage.into_work(tokenizer)],
+            )?,
             encoder: Queue::start(
                 "embed-encoder",
                 bound,
@@ -98,13 +106,16 @@ impl Embedder {
         self.static_stage.waiting() + self.encoder.waiting()
     }
 
-    /// Embeds one text. Dropping the future takes the question out of the queue.
+    /// Embeds one text, as far as `stage`. Dropping the future takes the question out of the queue.
     ///
     /// # Errors
     /// [`EmbedError::QueueFull`] at once when too many wait; [`EmbedError::Failed`] when the model fails.
-    pub async fn embed(&self, text: String) -> Result<Embedding, EmbedError> {
+    pub async fn embed(&self, text: String, stage: Stage) -> Result<Embedding, EmbedError> {
         let token_vectors = self.static_stage.run(text).await?;
-        self.encoder.run(token_vectors).await
+        match stage {
+            Stage::Static => Ok(token_vectors.into()),
+            Stage::Encoder => self.encoder.run(token_vectors).await,
+        }
     }
 }
 

@@ -9,7 +9,7 @@ use crate::chat::{Prompt, Text};
 use crate::embed::{EmbedError, Embedder, Embedding};
 use crate::intent::{Action, IntentName};
 use crate::snapshot::Snapshot;
-use crate::verdict::{Decision, Judgement, Reason, Stage, Timings};
+use crate::verdict::{Decision, Judgement, Reason, Timings};
 
 /// Judges prompts.
 #[derive(Debug)]
@@ -31,7 +31,7 @@ impl Gate {
     /// The decision on a prompt. It never fails: what cannot be judged is forwarded.
     pub async fn judge(&self, snapshot: &Snapshot, prompt: &Prompt) -> Decision {
         match &prompt.text {
-            Text::Question(text) => match self.embedder.embed(text.clone()).await {
+            Text::Question(text) => match self.embedder.embed(text.clone(), snapshot.stage).await {
                 Ok(embedding) => decide(snapshot, &embedding),
                 Err(EmbedError::QueueFull) => Decision::unjudged(Reason::QueueFull),
                 Err(EmbedError::Failed(error)) => {
@@ -74,7 +74,7 @@ pub fn decide(snapshot: &Snapshot, embedding: &Embedding) -> Decision {
         reason,
         judgement: Some(Judgement {
             verdict,
-            stage: Stage::Encoder,
+            stage: embedding.stage,
             tokens: embedding.tokens,
             truncated: embedding.truncated,
             timings: Timings {

@@ -22,8 +22,10 @@ use crate::language::Language;
 use crate::metrics::Metrics;
 use crate::problem::Problems;
 use crate::server::Tasks;
-use crate::snapshot::{Live, Preparation, PrepareError, Snapshot};
+use crate::snapshot::{Live, Preparation, PrepareError, Snapshot, Vectors};
 
+/// So many new examples are embedded before the first question is taken: about a second's worth.
+const FEW: usize = 250;
 /// An editor's save is several events; this long without one, it is over.
 const QUIET: Duration = Duration::from_millis(100);
 /// The folder is looked at this often whether or not anything was heard.
@@ -34,21 +36,24 @@ const LOOK_AGAIN: Duration = Duration::from_secs(2);
 pub struct Intents {
     folder: PathBuf,
     config: Config,
-    store: Option<Store>,
+    store: Store,
 }
 
 impl Intents {
     /// The configured folder, else `intents` of the working directory or beside the executable.
-    pub fn new(config: &Config, embedder: &Embedder) -> Self {
+    ///
+    /// # Errors
+    /// Only where not even memory can hold vectors.
+    pub fn new(config: &Config, embedder: &Embedder) -> anyhow::Result<Self> {
         let folder = config.gate.intents.clone();
         let folder = folder
             .or_else(|| find_default("intents"))
             .unwrap_or_else(|| "intents".into());
-        Intents {
+        Ok(Intents {
             folder,
             config: config.clone(),
-            store: open_store(config, embedder),
-        }
+            store: open_store(config, embedder)?,
+        })
     }
 
     /// Where the files are.
@@ -64,7 +69,7 @@ impl Intents {
         file::read_folder(&self.folder)
     }
 
-    /// A snapshot of `files`.
+    /// A snapshot of `files`, and the vectors it was fitted to.
     ///
     /// # Errors
     /// Every problem of the files, or the model's failure.
@@ -72,11 +77,26 @@ impl Intents {
         &self,
         files: &[IntentFile],
         embedder: &Embedder,
-        previous: Option<&Snapshot>,
         progress: impl Fn(usize, usize),
-    ) -> Result<Snapshot, PrepareError> {
+    ) -> Result<(Snapshot, Vectors), PrepareError> {
+        self.preparation(embedder).run(files, progress).await
+    }
+
+    /// A snapshot to begin with, where a full one would keep customers waiting.
+    ///
+    /// # Errors
+    /// As [`Intents::prepare`].
+    pub async fn prepare_static(
+        &self,
+        files: &[IntentFile],
+        embedder: &Embedder,
+    ) -> Result<Option<Snapshot>, PrepareError> {
+        self.preparation(embedder).run_static(files, FEW).await
+    }
+
+    fn preparation<'a>(&'a self, embedder: &'a Embedder) -> Preparation<'a> {
         let gate = &self.config.gate;
-        let preparation = Preparation {
+        Preparation {
             folder: &self.folder,
             context: Context {
                 shop: &self.config.shop,
@@ -84,24 +104,24 @@ impl Intents {
             },
             false_reject_target: gate.false_reject_target,
             embedder,
-            store: self.store.as_ref(),
-            previous,
-        };
-        preparation.run(files, progress).await
+            store: &self.store,
+        }
     }
 }
 
-fn open_store(config: &Config, embedder: &Embedder) -> Option<Store> {
-    let folder = config.model.cache.clone().or_else(store::default_folder)?;
+fn open_store(config: &Config, embedder: &Embedder) -> anyhow::Result<Store> {
     let manifest = embedder.manifest();
-    match Store::open(&folder, &manifest.fingerprint, BLOCKS * manifest.dimension) {
-        Ok(store) => Some(store),
-        Err(error) => {
-            let folder = folder.display().to_string();
-            tracing::warn!(%error, folder, "vectors of examples cannot be kept here, so each start embeds them anew; see model.cache");
-            None
+    let (model, length) = (&manifest.fingerprint, BLOCKS * manifest.dimension);
+    if let Some(folder) = config.model.cache.clone().or_else(store::default_folder) {
+        match Store::open(&folder, model, length) {
+            Ok(store) => return Ok(store),
+            Err(error) => {
+                let folder = folder.display().to_string();
+                tracing::warn!(%error, folder, "vectors of examples cannot be kept here, so each start embeds them anew; see model.cache");
+            }
         }
     }
+    Ok(Store::in_memory(model, length)?)
 }
 
 /// Publishes what the folder holds whenever it changes.
@@ -109,7 +129,7 @@ fn open_store(config: &Config, embedder: &Embedder) -> Option<Store> {
 pub struct Reload {
     /// The folder.
     pub intents: Intents,
-    /// What was published, or refused, last.
+    /// What was published, or refused, last; nothing where a first, static snapshot is to be replaced.
     pub seen: Vec<IntentFile>,
     /// The model.
     pub gate: Arc<Gate>,
@@ -125,6 +145,7 @@ impl Reload {
         count_intents(&self.metrics, &self.live.current());
         let (woken, mut wakes) = mpsc::channel(1);
         let _watcher = watch(&self.intents.folder, woken);
+        self.look().await;
         loop {
             tokio::select! {
                 () = tasks.stopped() => return,
@@ -147,14 +168,13 @@ impl Reload {
             }
             Err(_) => return,
         };
-        let previous = self.live.current();
         let prepared = self
             .intents
-            .prepare(&files, self.gate.embedder(), Some(&previous), |_, _| {})
+            .prepare(&files, self.gate.embedder(), |_, _| {})
             .await;
         self.seen = files;
         match prepared {
-            Ok(snapshot) => self.publish(snapshot),
+            Ok((snapshot, _)) => self.publish(snapshot),
             Err(error) => self.refuse(&error),
         }
     }
@@ -167,7 +187,7 @@ impl Reload {
             .intents_reloads
             .with_label_values(&["ok"])
             .inc();
-        tracing::info!(intents, examples, "intents reloaded");
+        tracing::info!(intents, examples, "intents published");
     }
 
     fn refuse(&self, error: &PrepareError) {

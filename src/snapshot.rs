@@ -1,22 +1,25 @@
 //! Everything a verdict depends on, in one immutable value.
 //!
-//! [`prepare`] makes one off the request path and may fail; [`Live::publish`] swaps it in and cannot. A
+//! [`Preparation`] makes one off the request path and may fail; [`Live::publish`] swaps it in and cannot. A
 //! request takes the current one once.
 
 use std::collections::HashMap;
 use std::path::Path;
 use std::sync::Arc;
+use std::time::Duration;
 
 use arc_swap::ArcSwap;
 use futures_util::future::try_join_all;
 use tokio::task::block_in_place;
+use tokio::time::sleep;
 
 use crate::embed::store::Store;
-use crate::embed::{BLOCKS, EmbedError, Embedder};
+use crate::embed::{EmbedError, Embedder};
 use crate::intent::file::{self, IntentFile};
 use crate::intent::fit::{Group, Judge};
 use crate::intent::{Intent, IntentName};
 use crate::problem::Problems;
+use crate::verdict::Stage;
 
 /// Intents, embedded and fitted.
 #[derive(Debug)]
@@ -25,8 +28,8 @@ pub struct Snapshot {
     pub intents: Vec<Intent>,
     /// What judges.
     pub judge: Judge,
-    /// The examples' vectors, by text: the next snapshot does not embed them again.
-    pub vectors: HashMap<String, Arc<[f32]>>,
+    /// How far questions are embedded: as far as the examples were.
+    pub stage: Stage,
 }
 
 impl Snapshot {
@@ -76,6 +79,9 @@ pub enum PrepareError {
     Model(#[from] EmbedError),
 }
 
+/// The examples' vectors, by text.
+pub type Vectors = HashMap<String, Box<[f32]>>;
+
 /// What a snapshot is made from and with.
 #[derive(Clone, Copy, Debug)]
 pub struct Preparation<'a> {
@@ -87,11 +93,12 @@ pub struct Preparation<'a> {
     pub false_reject_target: f64,
     /// Embeds the examples.
     pub embedder: &'a Embedder,
-    /// Knows the vectors of earlier starts; none where it cannot be used.
-    pub store: Option<&'a Store>,
-    /// Its vectors are not made again.
-    pub previous: Option<&'a Snapshot>,
+    /// Knows the vectors of examples that were embedded before.
+    pub store: &'a Store,
 }
+
+/// An example waits this long where the queue is full of questions.
+const WAIT_FOR_QUESTIONS: Duration = Duration::from_millis(20);
 
 impl Preparation<'_> {
     /// Parses, embeds what is new, fits. `progress` is told of each embedded example: done, of how many.
@@ -102,120 +109,114 @@ impl Preparation<'_> {
         self,
         files: &[IntentFile],
         progress: impl Fn(usize, usize),
-    ) -> Result<Snapshot, PrepareError> {
+    ) -> Result<(Snapshot, Vectors), PrepareError> {
         let intents = file::parse(self.folder, files, self.context)?;
-        let vectors = self.vectors(&intents, progress).await?;
-        let groups: Vec<_> = intents
-            .iter()
-            .map(|intent| group(intent, &vectors))
-            .collect();
-        let judge = block_in_place(|| Judge::fit(&groups, self.false_reject_target));
-        Ok(Snapshot {
-            intents,
-            judge,
-            vectors,
-        })
+        let mut vectors = self.stored(&intents);
+        let new = unknown(&intents, &vectors);
+        let embedded = self.embed(&new, Stage::Encoder, progress).await?;
+        self.keep(&embedded);
+        vectors.extend(embedded);
+        Ok((self.fit(intents, &vectors, Stage::Encoder), vectors))
     }
 
-    async fn vectors(
+    /// A snapshot that judges by static vectors alone, where embedding the examples fully would take long: more
+    /// than `few` of them are new. It serves until the full one is there.
+    ///
+    /// # Errors
+    /// As [`Preparation::run`].
+    pub async fn run_static(
         self,
-        intents: &[Intent],
-        progress: impl Fn(usize, usize),
-    ) -> Result<HashMap<String, Arc<[f32]>>, EmbedError> {
-        let texts: Vec<&str> = intents
-            .iter()
-            .flat_map(|intent| intent.examples.iter().map(|example| example.text.as_str()))
-            .collect();
-        let mut vectors: HashMap<String, Arc<[f32]>> = HashMap::with_capacity(texts.len());
-        for text in &texts {
-            if let Some(known) = self.previous.and_then(|p| p.vectors.get(*text)) {
-                vectors.insert((*text).to_owned(), known.clone());
-            }
+        files: &[IntentFile],
+        few: usize,
+    ) -> Result<Option<Snapshot>, PrepareError> {
+        let intents = file::parse(self.folder, files, self.context)?;
+        if unknown(&intents, &self.stored(&intents)).len() <= few {
+            return Ok(None);
         }
-        vectors.extend(
-            self.stored(
-                texts
-                    .iter()
-                    .copied()
-                    .filter(|text| !vectors.contains_key(*text)),
-            ),
-        );
-        let new: Vec<&str> = texts
+        let all = unknown(&intents, &Vectors::new());
+        let vectors = self
+            .embed(&all, Stage::Static, |_, _| {})
+            .await?
             .into_iter()
-            .filter(|text| !vectors.contains_key(*text))
             .collect();
-        let embedded = self.embed(&new, progress).await?;
-        self.keep(&embedded);
-        vectors.extend(
-            embedded
-                .into_iter()
-                .map(|(text, vector)| (text.to_owned(), vector)),
-        );
-        Ok(vectors)
+        Ok(Some(self.fit(intents, &vectors, Stage::Static)))
+    }
+
+    fn fit(self, intents: Vec<Intent>, vectors: &Vectors, stage: Stage) -> Snapshot {
+        let groups: Vec<_> = intents
+            .iter()
+            .map(|intent| group(intent, vectors))
+            .collect();
+        let dimension = self.embedder.manifest().dimension;
+        let judge = block_in_place(|| Judge::fit(&groups, dimension, self.false_reject_target));
+        Snapshot {
+            intents,
+            judge,
+            stage,
+        }
     }
 
     /// No more at a time than there are threads, so that a customer's question waits for at most one example.
-    async fn embed<'t>(
+    async fn embed(
         self,
-        texts: &[&'t str],
+        texts: &[String],
+        stage: Stage,
         progress: impl Fn(usize, usize),
-    ) -> Result<Vec<(&'t str, Arc<[f32]>)>, EmbedError> {
+    ) -> Result<Vec<(String, Box<[f32]>)>, EmbedError> {
         let mut embedded = Vec::with_capacity(texts.len());
         for some in texts.chunks(self.embedder.threads()) {
-            let vectors = try_join_all(some.iter().map(|text| self.embed_one(text))).await?;
-            embedded.extend(some.iter().copied().zip(vectors));
+            let vectors = try_join_all(some.iter().map(|text| self.embed_one(text, stage))).await?;
+            embedded.extend(some.iter().cloned().zip(vectors));
             progress(embedded.len(), texts.len());
         }
         Ok(embedded)
     }
 
     /// Examples can wait where questions cannot.
-    async fn embed_one(self, text: &str) -> Result<Arc<[f32]>, EmbedError> {
+    async fn embed_one(self, text: &str, stage: Stage) -> Result<Box<[f32]>, EmbedError> {
         loop {
-            match self.embedder.embed(text.to_owned()).await {
-                Ok(embedding) => return Ok(embedding.vectors.into()),
-                Err(EmbedError::QueueFull) => {
-                    tokio::time::sleep(std::time::Duration::from_millis(20)).await;
-                }
+            match self.embedder.embed(text.to_owned(), stage).await {
+                Ok(embedding) => return Ok(embedding.vectors),
+                Err(EmbedError::QueueFull) => sleep(WAIT_FOR_QUESTIONS).await,
                 Err(error) => return Err(error),
             }
         }
     }
 
-    fn stored<'t>(self, texts: impl Iterator<Item = &'t str>) -> Vec<(String, Arc<[f32]>)> {
-        let Some(store) = self.store else {
-            return Vec::new();
-        };
-        match store.load(texts) {
-            Ok(known) => known
-                .into_iter()
-                .map(|(text, vectors)| (text.to_owned(), vectors.into()))
-                .collect(),
-            Err(error) => {
-                tracing::warn!(%error, "vectors of earlier starts cannot be read; examples are embedded anew");
-                Vec::new()
-            }
-        }
+    fn stored(self, intents: &[Intent]) -> Vectors {
+        let texts = examples(intents);
+        self.store.load(texts).unwrap_or_else(|error| {
+            tracing::warn!(%error, "vectors of earlier starts cannot be read; examples are embedded anew");
+            Vectors::new()
+        })
     }
 
-    fn keep(self, embedded: &[(&str, Arc<[f32]>)]) {
-        if let Some(store) = self.store
-            && !embedded.is_empty()
-            && let Err(error) = store.save(embedded.iter().map(|(text, vector)| (*text, &**vector)))
+    fn keep(self, embedded: &[(String, Box<[f32]>)]) {
+        if !embedded.is_empty()
+            && let Err(error) = self.store.save(embedded)
         {
             tracing::warn!(%error, "vectors of examples cannot be kept for the next start");
         }
     }
 }
 
-fn group<'a>(intent: &Intent, vectors: &'a HashMap<String, Arc<[f32]>>) -> Group<'a> {
+fn examples(intents: &[Intent]) -> impl Iterator<Item = &str> {
+    let examples = intents.iter().flat_map(|intent| &intent.examples);
+    examples.map(|example| example.text.as_str())
+}
+
+fn unknown(intents: &[Intent], known: &Vectors) -> Vec<String> {
+    let new = examples(intents).filter(|text| !known.contains_key(*text));
+    new.map(str::to_owned).collect()
+}
+
+fn group<'a>(intent: &Intent, vectors: &'a Vectors) -> Group<'a> {
     let examples = intent.examples.iter();
     Group {
         name: intent.name.clone(),
         action: intent.action,
         examples: examples
-            .filter_map(|example| vectors.get(&example.text).map(|vector| &**vector))
-            .filter(|vector| vector.len() >= BLOCKS)
+            .filter_map(|e| vectors.get(&e.text).map(|v| &**v))
             .collect(),
     }
 }

@@ -24,6 +24,8 @@ impl Verdict {
 /// Where a verdict came from.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Stage {
+    /// Static vectors alone.
+    Static,
     /// Static and contextual vectors, the transformer run.
     Encoder,
 }
@@ -32,6 +34,7 @@ impl Stage {
     /// The word in metrics and in `ask --jsonl`.
     pub fn as_str(self) -> &'static str {
         match self {
+            Stage::Static => "static",
             Stage::Encoder => "encoder",
         }
     }

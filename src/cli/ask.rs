@@ -13,11 +13,11 @@ use serde_json::json;
 use super::terminal::{self, BOLD, DIM, colour, paint, say};
 use crate::chat::{Protocol, Text};
 use crate::config::Config;
-use crate::embed::Embedder;
+use crate::embed::{Embedder, Embedding};
 use crate::gate::{Gate, decide};
 use crate::language::Language;
 use crate::reload::Intents;
-use crate::snapshot::Snapshot;
+use crate::snapshot::{Snapshot, Vectors};
 use crate::verdict::{Decision, Judgement};
 
 /// Intents shown to a person.
@@ -40,25 +40,27 @@ pub(super) struct Ask {
 impl Ask {
     pub(super) async fn run(self, config: Config) -> anyhow::Result<()> {
         let embedder = Embedder::load(&config.model)?;
-        let intents = Intents::new(&config, &embedder);
-        let snapshot = terminal::prepare(&intents, &intents.read()?, &embedder).await?;
+        let intents = Intents::new(&config, &embedder)?;
+        let (snapshot, vectors) = terminal::prepare(&intents, &intents.read()?, &embedder).await?;
         match self.text {
-            Some(text) => explain(&snapshot, &embedder, &text).await,
+            Some(text) => {
+                let embedding = embedder.embed(text, snapshot.stage).await?;
+                explain(&snapshot, &vectors, &embedding);
+                Ok(())
+            }
             None => judge_lines(Arc::new(snapshot), Arc::new(Gate::new(embedder))).await,
         }
     }
 }
 
-async fn explain(snapshot: &Snapshot, embedder: &Embedder, text: &str) -> anyhow::Result<()> {
-    let embedding = embedder.embed(text.to_owned()).await?;
-    let decision = decide(snapshot, &embedding);
+fn explain(snapshot: &Snapshot, vectors: &Vectors, embedding: &Embedding) {
+    let decision = decide(snapshot, embedding);
     if let Some(judgement) = &decision.judgement {
         print_decision(snapshot, &decision, judgement);
         print_intents(snapshot, judgement);
-        print_examples(snapshot, &embedding.vectors);
+        print_examples(snapshot, vectors, &embedding.vectors);
         print_timings(judgement);
     }
-    Ok(())
 }
 
 fn print_decision(snapshot: &Snapshot, decision: &Decision, judgement: &Judgement) {
@@ -122,7 +124,7 @@ fn print_intents(snapshot: &Snapshot, judgement: &Judgement) {
     }
 }
 
-fn print_examples(snapshot: &Snapshot, vectors: &[f32]) {
+fn print_examples(snapshot: &Snapshot, vectors: &Vectors, question: &[f32]) {
     println!("\n{}", paint(BOLD, &say("最像的例句", "nearest examples")));
     let mut examples: Vec<_> = snapshot
         .intents
@@ -131,7 +133,7 @@ fn print_examples(snapshot: &Snapshot, vectors: &[f32]) {
         .filter_map(|(intent, example)| {
             let similarity = snapshot
                 .judge
-                .similarity(vectors, snapshot.vectors.get(&example.text)?);
+                .similarity(question, vectors.get(&example.text)?);
             Some((similarity, intent, example))
         })
         .collect();

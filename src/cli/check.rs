@@ -11,8 +11,8 @@ use crate::reload::Intents;
 /// Prepares a snapshot as `serve` would, and says what it holds.
 pub(super) async fn run(config: Config) -> anyhow::Result<()> {
     let embedder = Embedder::load(&config.model)?;
-    let intents = Intents::new(&config, &embedder);
-    let snapshot = terminal::prepare(&intents, &intents.read()?, &embedder).await?;
+    let intents = Intents::new(&config, &embedder)?;
+    let (snapshot, _) = terminal::prepare(&intents, &intents.read()?, &embedder).await?;
     let count = |action| {
         snapshot
             .intents

@@ -13,13 +13,14 @@ use crate::admin::Admin;
 use crate::config::Config;
 use crate::embed::Embedder;
 use crate::gate::Gate;
+use crate::intent::file::IntentFile;
 use crate::language::Language;
 use crate::logging;
 use crate::metrics::Metrics;
 use crate::proxy::Proxy;
 use crate::reload::{Intents, Reload};
 use crate::server::{self, Tasks};
-use crate::snapshot::Live;
+use crate::snapshot::{Live, Snapshot};
 use crate::upstream::{Upstream, demo};
 
 /// A gateway that runs.
@@ -69,9 +70,8 @@ impl Gateway {
         spawn_admin(private, &admin, &config, &tasks);
 
         let embedder = Embedder::load(&config.model)?;
-        let intents = Intents::new(&config, &embedder);
-        let seen = intents.read()?;
-        let snapshot = terminal::prepare(&intents, &seen, &embedder).await?;
+        let intents = Intents::new(&config, &embedder)?;
+        let (snapshot, seen) = first_snapshot(&intents, &embedder).await?;
         let live = Arc::new(Live::new(snapshot));
         let gate = Arc::new(Gate::new(embedder));
         let upstream = Upstream::new(&config.upstream, upstream_url(&config, &tasks).await?)?;
@@ -111,6 +111,20 @@ impl Gateway {
             tracing::warn!(cut, grace = ?self.grace, "tasks were cut at the end of the grace period (server.grace)");
         }
     }
+}
+
+/// The snapshot to begin with, and the files it stands for: none where it is to be replaced at once.
+async fn first_snapshot(
+    intents: &Intents,
+    embedder: &Embedder,
+) -> anyhow::Result<(Snapshot, Vec<IntentFile>)> {
+    let files = intents.read()?;
+    if let Some(snapshot) = intents.prepare_static(&files, embedder).await? {
+        tracing::info!("many examples are new: judging by static vectors until all are embedded");
+        return Ok((snapshot, Vec::new()));
+    }
+    let (snapshot, _) = terminal::prepare(intents, &files, embedder).await?;
+    Ok((snapshot, files))
 }
 
 async fn bind(address: SocketAddr, key: &str) -> anyhow::Result<TcpListener> {

@@ -10,7 +10,7 @@ use crate::intent::Action;
 use crate::intent::file::IntentFile;
 use crate::language::{Language, Phrase};
 use crate::reload::Intents;
-use crate::snapshot::{PrepareError, Snapshot};
+use crate::snapshot::{PrepareError, Snapshot, Vectors};
 
 /// Shorter work needs no bar.
 const BLINK: Duration = Duration::from_millis(300);
@@ -40,12 +40,12 @@ pub(super) fn say(zh: impl Into<String>, en: impl Into<String>) -> String {
         .to_owned()
 }
 
-/// The first snapshot, with a bar on standard error while it takes long.
+/// A snapshot of the files, with a bar on standard error while it takes long.
 pub(super) async fn prepare(
     intents: &Intents,
     files: &[IntentFile],
     embedder: &Embedder,
-) -> Result<Snapshot, PrepareError> {
+) -> Result<(Snapshot, Vectors), PrepareError> {
     let bar = ProgressBar::new(0);
     bar.set_draw_target(indicatif::ProgressDrawTarget::hidden());
     bar.set_style(
@@ -53,8 +53,8 @@ pub(super) async fn prepare(
             .unwrap_or_else(|_| ProgressStyle::default_bar()),
     );
     bar.set_message(say("计算例句向量", "embedding examples"));
-    let snapshot = intents
-        .prepare(files, embedder, None, |done, all| {
+    let prepared = intents
+        .prepare(files, embedder, |done, all| {
             if bar.is_hidden() && bar.elapsed() > BLINK {
                 bar.set_draw_target(indicatif::ProgressDrawTarget::stderr());
             }
@@ -63,5 +63,5 @@ pub(super) async fn prepare(
         })
         .await;
     bar.finish_and_clear();
-    snapshot
+    prepared
 }

@@ -10,6 +10,7 @@ use ort::value::TensorRef;
 use super::queue::Work;
 use super::static_stage::{TokenVectors, open_session};
 use super::{BLOCKS, EmbedError, Embedding, LoadError, require};
+use crate::verdict::Stage;
 
 /// An encoder's session.
 #[derive(Debug)]
@@ -47,6 +48,7 @@ impl Encoder {
         }
         Ok(Embedding {
             vectors: vectors.into(),
+            stage: Stage::Encoder,
             tokens: text.count,
             truncated: text.truncated,
             static_time: text.time,

@@ -8,7 +8,8 @@ use ort::session::Session;
 use ort::value::TensorRef;
 
 use super::queue::Work;
-use super::{EmbedError, LoadError, Tokenizer, require};
+use super::{EmbedError, Embedding, LoadError, Tokenizer, require};
+use crate::verdict::Stage;
 
 /// A text's static vectors, what the encoder reads.
 #[derive(Clone, Debug)]
@@ -23,30 +24,38 @@ pub(super) struct TokenVectors {
     pub(super) time: Duration,
 }
 
+impl From<TokenVectors> for Embedding {
+    fn from(text: TokenVectors) -> Self {
+        Embedding {
+            vectors: text.mean.into(),
+            stage: Stage::Static,
+            tokens: text.count,
+            truncated: text.truncated,
+            static_time: text.time,
+            encoder_time: Duration::ZERO,
+        }
+    }
+}
+
 /// The static stage's session.
 #[derive(Debug)]
 pub(super) struct StaticStage {
     session: Session,
-    tokenizer: Tokenizer,
 }
 
 impl StaticStage {
-    pub(super) fn load(
-        environment: &Environment,
-        folder: &Path,
-        tokenizer: Tokenizer,
-    ) -> Result<Self, LoadError> {
+    pub(super) fn load(environment: &Environment, folder: &Path) -> Result<Self, LoadError> {
         let session = open_session(environment, &require(folder, "static.onnx")?)?;
-        Ok(StaticStage { session, tokenizer })
+        Ok(StaticStage { session })
     }
 
-    pub(super) fn into_work(mut self) -> Work<String, TokenVectors> {
-        Box::new(move |text| self.run(&text))
+    pub(super) fn into_work(mut self, tokenizer: Tokenizer) -> Work<String, TokenVectors> {
+        Box::new(move |text| self.run(&tokenizer, &text))
     }
 
-    fn run(&mut self, text: &str) -> Result<TokenVectors, EmbedError> {
+    fn run(&mut self, tokenizer: &Tokenizer, text: &str) -> Result<TokenVectors, EmbedError> {
         let start = Instant::now();
-        let tokens = self.tokenizer.encode(text).map_err(EmbedError::Failed)?;
+        let tokens = tokenizer.encode(text).map_err(EmbedError::Failed)?;
         let count = tokens.ids.len();
         let shape = [1, count];
         let mask = vec![1_i64; count];

@@ -1,7 +1,7 @@
 //! Vectors of examples, kept between starts: an embedded SQLite database by content hash and model.
 //!
-//! It is a cache. Whatever is wrong with it costs time, never a start: the caller logs the error and goes
-//! on without.
+//! It is a cache. Whatever is wrong with it costs time, never a start: without a folder it keeps the vectors
+//! in memory, for the edits to come.
 
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
@@ -35,6 +35,18 @@ impl Store {
         database.busy_timeout(Duration::from_secs(2))?;
         database.pragma_update(None, "journal_mode", "wal")?;
         database.pragma_update(None, "synchronous", "normal")?;
+        Self::over(database, fingerprint, length)
+    }
+
+    /// A database that ends with the process.
+    ///
+    /// # Errors
+    /// The database's own.
+    pub fn in_memory(fingerprint: &str, length: usize) -> rusqlite::Result<Self> {
+        Self::over(Connection::open_in_memory()?, fingerprint, length)
+    }
+
+    fn over(database: Connection, fingerprint: &str, length: usize) -> rusqlite::Result<Self> {
         database.execute_batch(
             "CREATE TABLE IF NOT EXISTS example (
                 model   TEXT    NOT NULL,
@@ -58,7 +70,7 @@ impl Store {
     pub fn load<'t>(
         &self,
         texts: impl Iterator<Item = &'t str>,
-    ) -> rusqlite::Result<HashMap<&'t str, Box<[f32]>>> {
+    ) -> rusqlite::Result<HashMap<String, Box<[f32]>>> {
         let now = seconds(SystemTime::now());
         let database = self.database();
         let mut read =
@@ -75,7 +87,7 @@ impl Store {
             let Some(vectors) = decode(row.get_ref(0)?.as_blob()?, self.length) else {
                 continue;
             };
-            known.insert(text, vectors);
+            known.insert(text.to_owned(), vectors);
             if now.saturating_sub(used) > DAY.as_secs() {
                 touch.execute(params![self.model, key, now.cast_signed()])?;
             }
@@ -88,10 +100,7 @@ impl Store {
     ///
     /// # Errors
     /// The database's own; then none is kept.
-    pub fn save<'v>(
-        &self,
-        vectors: impl Iterator<Item = (&'v str, &'v [f32])>,
-    ) -> rusqlite::Result<()> {
+    pub fn save(&self, vectors: &[(String, Box<[f32]>)]) -> rusqlite::Result<()> {
         let now = seconds(SystemTime::now());
         let mut database = self.database();
         let transaction = database.transaction()?;

@@ -11,7 +11,7 @@ use super::{Action, IntentName};
 use crate::embed::BLOCKS;
 use crate::verdict::Verdict;
 
-/// How much each of an embedding's blocks counts beside the others: static, layer 6, last layer.
+/// How much each of an embedding's unit vectors counts beside the others: static, layer 6, last layer.
 const WEIGHTS: [f32; BLOCKS] = [0.5, 0.7, 1.0];
 /// Each example is judged once by centroids that have not seen it.
 const FOLDS: usize = 5;
@@ -25,7 +25,7 @@ pub struct Group<'a> {
     pub name: IntentName,
     /// What is done about it.
     pub action: Action,
-    /// The examples' embeddings, [`BLOCKS`] unit vectors each; at least one.
+    /// The examples' embeddings, of as many unit vectors each; at least one.
     pub examples: Vec<&'a [f32]>,
 }
 
@@ -51,6 +51,7 @@ struct Calibration {
 
 #[derive(Clone, Debug)]
 struct Centroids {
+    dimension: usize,
     centre: Vec<f32>,
     classes: Vec<Class>,
 }
@@ -73,11 +74,12 @@ const NOTHING_REJECTS: f64 = 10.0;
 impl Judge {
     /// Fits centroids, calibration and thresholds. `false_reject_target` is the share of examples that may
     /// fall below the threshold when judged by centroids that have not seen them.
-    pub fn fit(groups: &[Group<'_>], false_reject_target: f64) -> Judge {
+    /// `dimension` is that of one unit vector.
+    pub fn fit(groups: &[Group<'_>], dimension: usize, false_reject_target: f64) -> Judge {
         let rejects = groups.iter().any(|g| g.action == Action::Reject);
-        let held_out = cross_validate(groups);
+        let held_out = cross_validate(groups, dimension);
         let mut judge = Judge {
-            centroids: Centroids::fit(groups, |_| true),
+            centroids: Centroids::fit(groups, dimension, |_| true),
             sharpness: sharpness(&held_out),
             calibration: None,
             threshold: f64::NEG_INFINITY,
@@ -95,7 +97,7 @@ impl Judge {
         judge
     }
 
-    /// The verdict on one embedding of [`BLOCKS`] unit vectors.
+    /// The verdict on one embedding of as many unit vectors as the examples had.
     pub fn verdict(&self, vectors: &[f32]) -> (Verdict, Cosines) {
         let cosines = self.centroids.cosines(vectors);
         let log_odds = match &self.calibration {
@@ -141,33 +143,30 @@ impl Judge {
 
 impl Centroids {
     /// From those examples whose index within their intent `keeps`.
-    fn fit(groups: &[Group<'_>], keeps: impl Fn(usize) -> bool) -> Centroids {
-        let kept = |group: &Group<'_>| -> Vec<Vec<f32>> {
-            let all = group.examples.iter().enumerate();
-            // An intent of one example keeps it in every fold: without it there would be no centroid.
-            let alone = group.examples.len() == 1;
-            all.filter(|(index, _)| alone || keeps(*index))
-                .map(|(_, vectors)| weighted(vectors))
-                .collect()
-        };
-        let members: Vec<_> = groups.iter().map(kept).collect();
+    fn fit(groups: &[Group<'_>], dimension: usize, keeps: impl Fn(usize) -> bool) -> Centroids {
         // Each intent counts once, however many examples it has.
-        let means: Vec<_> = members.iter().map(|vectors| mean(vectors)).collect();
-        let centre = mean(&means);
-        let classes = groups.iter().zip(&members).map(|(group, vectors)| {
-            let centred: Vec<_> = vectors.iter().map(|v| unit(minus(v, &centre))).collect();
-            Class {
-                name: group.name.clone(),
-                action: group.action,
-                centroid: unit(mean(&centred)),
-            }
-        });
-        let classes = classes.collect();
-        Centroids { centre, classes }
+        let means: Vec<_> = groups
+            .iter()
+            .map(|group| mean(kept(group, &keeps).map(|vectors| weighted(vectors, dimension))))
+            .collect();
+        let mut centroids = Centroids {
+            dimension,
+            centre: mean(means.into_iter()),
+            classes: Vec::new(),
+        };
+        let class = |group: &Group<'_>| Class {
+            name: group.name.clone(),
+            action: group.action,
+            centroid: unit(mean(
+                kept(group, &keeps).map(|vectors| centroids.centred(vectors)),
+            )),
+        };
+        centroids.classes = groups.iter().map(class).collect();
+        centroids
     }
 
     fn centred(&self, vectors: &[f32]) -> Vec<f32> {
-        unit(minus(&weighted(vectors), &self.centre))
+        unit(minus(weighted(vectors, self.dimension), &self.centre))
     }
 
     fn cosines(&self, vectors: &[f32]) -> Cosines {
@@ -187,6 +186,17 @@ impl Centroids {
     }
 }
 
+/// The examples whose index `keeps`. An intent of one example keeps it: without it there is no centroid.
+fn kept<'g>(
+    group: &'g Group<'_>,
+    keeps: impl Fn(usize) -> bool,
+) -> impl Iterator<Item = &'g [f32]> {
+    let alone = group.examples.len() == 1;
+    let all = group.examples.iter().enumerate();
+    all.filter(move |(index, _)| alone || keeps(*index))
+        .map(|(_, vectors)| *vectors)
+}
+
 /// An example judged by centroids that have not seen it.
 struct HeldOut {
     class: usize,
@@ -197,10 +207,10 @@ struct HeldOut {
     answer_lead: f64,
 }
 
-fn cross_validate(groups: &[Group<'_>]) -> Vec<HeldOut> {
+fn cross_validate(groups: &[Group<'_>], dimension: usize) -> Vec<HeldOut> {
     let mut held_out = Vec::new();
     for fold in 0..FOLDS {
-        let centroids = Centroids::fit(groups, |index| index % FOLDS != fold);
+        let centroids = Centroids::fit(groups, dimension, |index| index % FOLDS != fold);
         for (class, group) in groups.iter().enumerate() {
             for vectors in group.examples.iter().skip(fold).step_by(FOLDS) {
                 let cosines = centroids.cosines(vectors);
@@ -320,25 +330,27 @@ fn softmax(cosines: &[f64], sharpness: f64) -> Vec<f64> {
     weights.iter().map(|weight| weight / sum).collect()
 }
 
-fn weighted(vectors: &[f32]) -> Vec<f32> {
-    let dimension = vectors.len() / BLOCKS;
-    let blocks = vectors.chunks_exact(dimension.max(1)).zip(WEIGHTS);
+fn weighted(vectors: &[f32], dimension: usize) -> Vec<f32> {
+    let blocks = vectors.chunks_exact(dimension).zip(WEIGHTS);
     blocks
         .flat_map(|(block, weight)| block.iter().map(move |x| weight * x))
         .collect()
 }
 
-fn mean(vectors: &[Vec<f32>]) -> Vec<f32> {
-    let mut sum = vec![0.0; vectors.first().map_or(0, Vec::len)];
+fn mean(vectors: impl Iterator<Item = Vec<f32>>) -> Vec<f32> {
+    let (mut sum, mut count) = (Vec::new(), 0.0);
     for vector in vectors {
+        sum.resize(vector.len(), 0.0);
         sum.iter_mut().zip(vector).for_each(|(s, x)| *s += x);
+        count += 1.0;
     }
-    sum.iter_mut().for_each(|s| *s /= vectors.len() as f32);
+    sum.iter_mut().for_each(|s: &mut f32| *s /= count);
     sum
 }
 
-fn minus(a: &[f32], b: &[f32]) -> Vec<f32> {
-    a.iter().zip(b).map(|(a, b)| a - b).collect()
+fn minus(mut a: Vec<f32>, b: &[f32]) -> Vec<f32> {
+    a.iter_mut().zip(b).for_each(|(a, b)| *a -= b);
+    a
 }
 
 fn unit(mut vector: Vec<f32>) -> Vec<f32> {
@@ -393,7 +405,7 @@ mod tests {
             group("greeting", Action::Answer, &greeting),
             group("poem", Action::Reject, &poem),
         ];
-        let judge = Judge::fit(&groups, 0.02);
+        let judge = Judge::fit(&groups, 2, 0.02);
         for (degrees, name, on_topic) in [
             (3.0, "refund", true),
             (118.0, "greeting", true),
@@ -418,7 +430,7 @@ mod tests {
             group("poem", Action::Reject, &poem),
         ];
         let fit = || {
-            Judge::fit(&groups, 0.02)
+            Judge::fit(&groups, 2, 0.02)
                 .verdict(&vectors(60.0))
                 .0
                 .log_odds
@@ -430,7 +442,7 @@ mod tests {
     #[test]
     fn without_reject_intents_everything_is_business() {
         let refund = around(0.0);
-        let judge = Judge::fit(&[group("refund", Action::Forward, &refund)], 0.02);
+        let judge = Judge::fit(&[group("refund", Action::Forward, &refund)], 2, 0.02);
         assert!(!judge.rejects());
         assert!(judge.verdict(&vectors(180.0)).0.log_odds > judge.threshold);
     }
@@ -442,7 +454,7 @@ mod tests {
             group("refund", Action::Forward, &refund),
             group("poem", Action::Reject, &poem),
         ];
-        let judge = Judge::fit(&groups, 0.02);
+        let judge = Judge::fit(&groups, 2, 0.02);
         assert!(judge.verdict(&vectors(0.0)).0.log_odds >= judge.threshold);
         assert!(judge.threshold.is_finite());
     }
