@@ -1,0 +1,44 @@
+# Two commands are enough: `make run` and `make test`. `make help` lists the rest.
+
+.PHONY: help build run test lint bench model clean
+
+BINARY := target/release/intentgate
+
+help:
+	@echo "make run     set everything up and start the gateway (demo LLM unless upstream.url is set)"
+	@echo "make test    set everything up and run every test"
+	@echo "make build   the release binary, and ONNX Runtime into runtime/"
+	@echo "make lint    format, clippy, docs, licences"
+	@echo "make bench   what a verdict and a request cost"
+	@echo "make model   rebuild the bundled model and hold it against the committed one"
+
+build: runtime
+	cargo build --release --locked
+
+run: build
+	$(BINARY) serve
+
+test: runtime
+	cargo test --locked --all-targets
+	cargo build --locked
+	tests/clients/run.sh target/debug/intentgate
+
+lint:
+	cargo fmt --check
+	cargo clippy --locked --all-targets -- -D warnings
+	RUSTDOCFLAGS="-D warnings" cargo doc --locked --no-deps --document-private-items
+	scripts/deny.sh
+
+bench: build
+	cargo bench --locked
+
+model:
+	scripts/model.sh
+
+clean:
+	cargo clean
+	rm -rf runtime .venv tests/clients/node_modules
+
+.PHONY: runtime
+runtime:
+	@scripts/fetch-runtime.sh
