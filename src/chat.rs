@@ -3,6 +3,7 @@
 //! One file a protocol; [`Protocol`] is the one place that knows which path speaks which.
 
 pub mod completions;
+mod json;
 pub mod stream;
 
 use bytes::Bytes;
@@ -29,6 +30,8 @@ pub struct Prompt {
     pub include_usage: bool,
     /// How many replies are asked for.
     pub choices: usize,
+    /// Whether the client parses what the model says: it gets a refusal in place of prose.
+    pub structured: bool,
 }
 
 /// The text of the turn to judge.

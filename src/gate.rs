@@ -49,8 +49,8 @@ impl Gate {
 pub fn decide(snapshot: &Snapshot, embedding: &Embedding) -> Decision {
     let start = Instant::now();
     let judge = &snapshot.judge;
-    let (verdict, cosines) = judge.verdict(&embedding.vectors);
-    let likeliest = |action| judge.likeliest(&cosines, action);
+    let (verdict, scores) = judge.verdict(&embedding.vectors);
+    let likeliest = |action| judge.likeliest(&scores, action);
 
     let (threshold, margin) = (judge.threshold, judge.answer_margin);
     let (action, reason) = if judge.rejects() && verdict.log_odds < threshold {

@@ -50,6 +50,15 @@ pub struct Phrase {
     pub en: String,
 }
 
+/// The text for the operator's terminal and log.
+pub fn say(zh: impl Into<String>, en: impl Into<String>) -> String {
+    let Phrase { zh, en } = Phrase::new(zh, en);
+    match Language::of_environment() {
+        Language::Zh => zh,
+        Language::En => en,
+    }
+}
+
 /// Stands between the two halves where a [`Phrase`] has to travel through an error that holds one string.
 const SEAM: char = '\u{1f}';
 
@@ -66,6 +75,11 @@ impl Phrase {
     pub fn same(text: impl Into<String>) -> Self {
         let text = text.into();
         Phrase::new(text.clone(), text)
+    }
+
+    /// The text for the operator's terminal and log.
+    pub fn here(&self) -> &str {
+        self.text(Language::of_environment())
     }
 
     /// The text in one language.

@@ -39,8 +39,8 @@
 //! http        proxy {route, body, headers, exchange, refusal: the only table of errors}
 //! judgement   gate · snapshot
 //! engines     embed {tokens, static_stage, encoder, queue, store, manifest, runtime} · upstream {demo}
-//! vocabulary  chat {completions, stream} · intent {file, fit} · verdict · config {a file a section}
-//! leaf        metrics · logging · source · problem · language · secret
+//! vocabulary  chat {completions, stream} · intent {file, discriminant, fit} · verdict · config {a file a section}
+//! leaf        metrics · logging · source · problem · language · memory · secret
 //! ```
 //!
 //! ## Invariants
@@ -63,6 +63,7 @@ pub mod gate;
 pub mod intent;
 pub mod language;
 pub mod logging;
+pub mod memory;
 pub mod metrics;
 pub mod problem;
 pub mod proxy;

@@ -1,5 +1,7 @@
 //! Log events to standard error: text for people, or one JSON object a line.
 
+use std::io::IsTerminal;
+
 use tracing_subscriber::EnvFilter;
 
 use crate::config::{LogFormat, Server};
@@ -18,6 +20,7 @@ pub fn start(config: &Server) -> Result<(), Phrase> {
     })?;
     let builder = tracing_subscriber::fmt()
         .with_env_filter(filter)
+        .with_ansi(std::io::stderr().is_terminal())
         .with_writer(std::io::stderr);
     let started = match config.log_format {
         LogFormat::Text => builder.with_target(false).try_init(),

@@ -18,7 +18,7 @@ use crate::embed::{BLOCKS, Embedder};
 use crate::gate::Gate;
 use crate::intent::Action;
 use crate::intent::file::{self, Context, IntentFile};
-use crate::language::Language;
+use crate::language::say;
 use crate::metrics::Metrics;
 use crate::problem::Problems;
 use crate::server::Tasks;
@@ -173,8 +173,9 @@ impl Reload {
             .prepare(&files, self.gate.embedder(), |_, _| {})
             .await;
         self.seen = files;
-        match prepared {
-            Ok((snapshot, _)) => self.publish(snapshot),
+        // The vectors go first, so that publishing can give their memory back.
+        match prepared.map(|(snapshot, _)| snapshot) {
+            Ok(snapshot) => self.publish(snapshot),
             Err(error) => self.refuse(&error),
         }
     }
@@ -187,7 +188,12 @@ impl Reload {
             .intents_reloads
             .with_label_values(&["ok"])
             .inc();
-        tracing::info!(intents, examples, "intents published");
+        tracing::info!(
+            intents,
+            examples,
+            "{}",
+            say("意图已生效", "intents published")
+        );
     }
 
     fn refuse(&self, error: &PrepareError) {
@@ -198,10 +204,11 @@ impl Reload {
             .inc();
         match error {
             PrepareError::Files(problems) => {
-                let problems = problems.render(Language::of_environment());
-                tracing::error!(
-                    "the edit of the intents is refused, the published ones go on:\n{problems}"
+                let head = say(
+                    "意图的修改有问题，未生效，继续用之前的",
+                    "the edit of the intents is refused, the published ones go on",
                 );
+                tracing::error!("{head}:\n{problems}");
             }
             PrepareError::Model(error) => {
                 tracing::error!(%error, "the edit of the intents could not be embedded, the published ones go on");

@@ -15,9 +15,11 @@ use tokio::time::sleep;
 
 use crate::embed::store::Store;
 use crate::embed::{EmbedError, Embedder};
+use crate::intent::discriminant::Group;
 use crate::intent::file::{self, IntentFile};
-use crate::intent::fit::{Group, Judge};
+use crate::intent::fit::Judge;
 use crate::intent::{Intent, IntentName};
+use crate::memory;
 use crate::problem::Problems;
 use crate::verdict::Stage;
 
@@ -54,12 +56,14 @@ pub struct Live(ArcSwap<Snapshot>);
 impl Live {
     /// The first one.
     pub fn new(snapshot: Snapshot) -> Self {
+        memory::give_back();
         Live(ArcSwap::from_pointee(snapshot))
     }
 
     /// What judges from now on.
     pub fn publish(&self, snapshot: Snapshot) {
         self.0.store(Arc::new(snapshot));
+        memory::give_back();
     }
 
     /// What judges now.

@@ -49,7 +49,7 @@ pub fn read<T: DeserializeOwned + Default>(
             table.get_mut(),
             &entry.path,
             span,
-            DeValue::String(entry.value.as_str().into()),
+            source.override_value(index),
         );
     }
     source.typed(table)
@@ -94,7 +94,18 @@ impl<'a> Source<'a> {
         }
     }
 
-    /// Overrides are tried as text first; what wants a number, a flag or a list is then read as TOML.
+    /// Overrides are text, unless they are written as a TOML list or table.
+    fn override_value(&self, index: usize) -> DeValue<'a> {
+        let text = self.overrides[index].value.as_str();
+        match DeValue::parse(text) {
+            Ok(value) if text.starts_with(['[', '{']) => {
+                respan(value.into_inner(), &self.override_span(index))
+            }
+            _ => DeValue::String(text.into()),
+        }
+    }
+
+    /// Overrides are tried as text first; what wants a number or a flag is then read as TOML.
     fn reread_override(&self, table: &mut Spanned<DeTable<'a>>, place: &Place) -> bool {
         let Some(index) = self.override_at(&place.span) else {
             return false;

@@ -59,11 +59,15 @@ impl Upstream {
     /// # Errors
     /// TLS that cannot be set up, or a key that is no header.
     pub fn new(config: &config::Upstream, base: Url) -> anyhow::Result<Self> {
-        let client = reqwest::Client::builder()
+        let mut client = reqwest::Client::builder()
             .connect_timeout(config.connect_timeout)
             .redirect(reqwest::redirect::Policy::none())
-            .tcp_nodelay(true)
-            .build()?;
+            .tcp_nodelay(true);
+        if is_loopback(&base) {
+            // A proxy of the environment is for the world outside.
+            client = client.no_proxy();
+        }
+        let client = client.build()?;
         let bearer = |key: &crate::secret::Secret| -> anyhow::Result<HeaderValue> {
             let mut value = HeaderValue::from_str(&format!("Bearer {}", key.reveal()))?;
             value.set_sensitive(true);
@@ -121,6 +125,15 @@ impl Upstream {
         url.set_path(&format!("{}{path}", self.base.path().trim_end_matches('/')));
         url.set_query(uri.query());
         url
+    }
+}
+
+fn is_loopback(url: &Url) -> bool {
+    match url.host() {
+        Some(url::Host::Domain(name)) => name == "localhost",
+        Some(url::Host::Ipv4(address)) => address.is_loopback(),
+        Some(url::Host::Ipv6(address)) => address.is_loopback(),
+        None => false,
     }
 }
 

@@ -156,9 +156,9 @@ impl Reason {
     pub fn explain(self) -> Phrase {
         match self {
             Reason::OnTopic { threshold } => Phrase::new(
-                format!("对数几率不低于阈值 {threshold:.2}：是店里的事"),
+                format!("对数几率不低于阈值 {threshold:.2}，不拒绝"),
                 format!(
-                    "the log-odds are not below the threshold {threshold:.2}: the shop's business"
+                    "the log-odds are not below the threshold {threshold:.2}, so it is not rejected"
                 ),
             ),
             Reason::Answered { margin } => Phrase::new(

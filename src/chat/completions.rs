@@ -1,9 +1,9 @@
 //! OpenAI Chat Completions: `POST /v1/chat/completions`.
 
 use serde::Deserialize;
-use serde_json::{Value, json};
+use serde_json::{Value, json as value};
 
-use super::{Prompt, Reply, Text, Unreadable, stream};
+use super::{Prompt, Reply, Text, Unreadable, json, stream};
 
 /// Replies that one request may ask for, as the protocol has it.
 const MAX_CHOICES: usize = 128;
@@ -20,6 +20,8 @@ struct Request {
     stream_options: Option<StreamOptions>,
     #[serde(default)]
     n: Option<u64>,
+    #[serde(default)]
+    response_format: Value,
 }
 
 #[derive(Deserialize)]
@@ -38,8 +40,9 @@ struct Message {
 
 /// The text to judge: the last user message, unless a tool's result has come after it.
 pub(super) fn prompt(body: &[u8]) -> Result<Prompt, Unreadable> {
-    let request: Request = serde_json::from_slice(body)
+    let request: Request = json::read(body)
         .map_err(|error| Unreadable(format!("the body is no chat completion request: {error}")))?;
+    let format = request.response_format["type"].as_str();
     let choices = usize::try_from(request.n.unwrap_or(1)).unwrap_or(MAX_CHOICES);
     Ok(Prompt {
         text: text(&request.messages),
@@ -50,6 +53,7 @@ pub(super) fn prompt(body: &[u8]) -> Result<Prompt, Unreadable> {
             .and_then(|o| o.include_usage)
             .unwrap_or(false),
         choices: choices.clamp(1, MAX_CHOICES),
+        structured: matches!(format, Some("json_schema" | "json_object")),
     })
 }
 
@@ -123,15 +127,18 @@ struct Shape<'a> {
 impl Shape<'_> {
     fn completion(&self, text: &str) -> Value {
         let choice = |index| {
-            json!({
+            // Prose where the client expects its own structure would break it; a refusal it knows.
+            let prose = (!self.prompt.structured).then_some(text);
+            let refusal = self.prompt.structured.then_some(text);
+            value!({
                 "index": index,
-                "message": {"role": "assistant", "content": text, "refusal": null, "annotations": []},
+                "message": {"role": "assistant", "content": prose, "refusal": refusal, "annotations": []},
                 "logprobs": null,
                 "finish_reason": "stop",
             })
         };
         let choices: Vec<_> = (0..self.prompt.choices).map(choice).collect();
-        json!({
+        value!({
             "id": format!("chatcmpl-{}", self.id),
             "object": "chat.completion",
             "created": self.created,
@@ -146,27 +153,31 @@ impl Shape<'_> {
         let mut events = String::new();
         for index in 0..self.prompt.choices {
             let mut chunk = |delta: Value, finish_reason: Value| {
-                let choice = json!({"index": index, "delta": delta, "logprobs": null, "finish_reason": finish_reason});
-                stream::event(&mut events, &self.chunk(json!([choice]), Value::Null));
+                let choice = value!({"index": index, "delta": delta, "logprobs": null, "finish_reason": finish_reason});
+                stream::event(&mut events, &self.chunk(value!([choice]), Value::Null));
+            };
+            let (field, other) = match self.prompt.structured {
+                true => ("refusal", "content"),
+                false => ("content", "refusal"),
             };
             chunk(
-                json!({"role": "assistant", "content": "", "refusal": null}),
+                value!({"role": "assistant", field: "", other: null}),
                 Value::Null,
             );
             for piece in stream::pieces(text) {
-                chunk(json!({"content": piece}), Value::Null);
+                chunk(value!({field: piece}), Value::Null);
             }
-            chunk(json!({}), json!("stop"));
+            chunk(value!({}), value!("stop"));
         }
         if self.prompt.include_usage {
-            stream::event(&mut events, &self.chunk(json!([]), usage()));
+            stream::event(&mut events, &self.chunk(value!([]), usage()));
         }
         events.push_str("data: [DONE]\n\n");
         events
     }
 
     fn chunk(&self, choices: Value, usage: Value) -> Value {
-        let mut chunk = json!({
+        let mut chunk = value!({
             "id": format!("chatcmpl-{}", self.id),
             "object": "chat.completion.chunk",
             "created": self.created,
@@ -182,7 +193,7 @@ impl Shape<'_> {
 
 /// Nothing was used.
 fn usage() -> Value {
-    json!({
+    value!({
         "prompt_tokens": 0,
         "completion_tokens": 0,
         "total_tokens": 0,
@@ -193,6 +204,8 @@ fn usage() -> Value {
 
 #[cfg(test)]
 mod tests {
+    use serde_json::json;
+
     use super::*;
 
     fn text_of(messages: &Value) -> Text {
@@ -248,6 +261,22 @@ mod tests {
         ] {
             assert!(prompt(body.as_bytes()).is_err(), "{body}");
         }
+    }
+
+    #[test]
+    fn a_client_that_expects_structure_gets_a_refusal() {
+        let body =
+            json!({"messages": [], "response_format": {"type": "json_schema", "json_schema": {}}});
+        let mut prompt = prompt(body.to_string().as_bytes()).unwrap();
+        let message = |prompt: &Prompt| -> Value {
+            let whole: Value = serde_json::from_slice(&reply(prompt, "您好", "1", 0).body).unwrap();
+            whole["choices"][0]["message"].clone()
+        };
+        assert_eq!(message(&prompt)["content"], Value::Null);
+        assert_eq!(message(&prompt)["refusal"], "您好");
+        prompt.stream = true;
+        let stream = String::from_utf8(reply(&prompt, "您好", "1", 0).body.to_vec()).unwrap();
+        assert!(stream.contains(r#""delta":{"refusal":"您好"}"#), "{stream}");
     }
 
     #[test]

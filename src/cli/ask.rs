@@ -1,7 +1,6 @@
 //! `intentgate ask`: one question explained to a person, or many judged for a program.
 
-use std::io::{BufRead, Write};
-use std::sync::Arc;
+use std::io::{BufRead, ErrorKind, Write};
 
 use anstream::println;
 use anyhow::Context;
@@ -10,15 +9,16 @@ use futures_util::{StreamExt, stream};
 use serde::Deserialize;
 use serde_json::json;
 
-use super::terminal::{self, BOLD, DIM, colour, paint, say};
+use super::terminal::{self, BOLD, DIM, colour, paint};
 use crate::chat::{Protocol, Text};
 use crate::config::Config;
 use crate::embed::{Embedder, Embedding};
 use crate::gate::{Gate, decide};
-use crate::language::Language;
+use crate::intent::Action;
+use crate::language::{Language, say};
 use crate::reload::Intents;
 use crate::snapshot::{Snapshot, Vectors};
-use crate::verdict::{Decision, Judgement};
+use crate::verdict::{Decision, Judgement, Reason};
 
 /// Intents shown to a person.
 const SHOWN_INTENTS: usize = 5;
@@ -43,64 +43,66 @@ impl Ask {
         let intents = Intents::new(&config, &embedder)?;
         let (snapshot, vectors) = terminal::prepare(&intents, &intents.read()?, &embedder).await?;
         match self.text {
-            Some(text) => {
-                let embedding = embedder.embed(text, snapshot.stage).await?;
-                explain(&snapshot, &vectors, &embedding);
-                Ok(())
+            Some(text) if text.trim().is_empty() => {
+                print_decision(&snapshot, &Decision::unjudged(Reason::NoText), &text)
             }
-            None => judge_lines(Arc::new(snapshot), Arc::new(Gate::new(embedder))).await,
+            Some(text) => {
+                let embedding = embedder
+                    .embed(text.trim().to_owned(), snapshot.stage)
+                    .await?;
+                explain(&snapshot, &vectors, &embedding, &text);
+            }
+            None => judge_lines(&snapshot, &Gate::new(embedder)).await?,
         }
+        Ok(())
     }
 }
 
-fn explain(snapshot: &Snapshot, vectors: &Vectors, embedding: &Embedding) {
+fn explain(snapshot: &Snapshot, vectors: &Vectors, embedding: &Embedding, text: &str) {
     let decision = decide(snapshot, embedding);
+    print_decision(snapshot, &decision, text);
     if let Some(judgement) = &decision.judgement {
-        print_decision(snapshot, &decision, judgement);
         print_intents(snapshot, judgement);
         print_examples(snapshot, vectors, &embedding.vectors);
         print_timings(judgement);
     }
 }
 
-fn print_decision(snapshot: &Snapshot, decision: &Decision, judgement: &Judgement) {
+fn print_decision(snapshot: &Snapshot, decision: &Decision, text: &str) {
     let word = match decision.action {
-        crate::intent::Action::Forward => say("转发给大模型", "forward"),
-        crate::intent::Action::Answer => say("直接回答", "answer"),
-        crate::intent::Action::Reject => say("婉拒", "reject"),
+        Action::Forward => say("转发给大模型", "forward"),
+        Action::Answer => say("直接回答", "answer"),
+        Action::Reject => say("婉拒", "reject"),
     };
     let intent = decision
         .intent
         .as_ref()
         .and_then(|name| snapshot.intent(name));
-    let title = intent.map_or(String::new(), |intent| {
-        format!(
-            "  {} ({})",
-            intent.title.text(Language::of_environment()),
-            intent.name
-        )
-    });
-    println!("{}{title}", paint(colour(decision.action), &word));
+    let title = intent.map(|intent| format!("  {} ({})", intent.title.here(), intent.name));
     println!(
-        "  {}",
-        decision.reason.explain().text(Language::of_environment())
+        "{}{}",
+        paint(colour(decision.action), &word),
+        title.unwrap_or_default()
     );
-    let (on_topic, log_odds) = (
-        100.0 * judgement.verdict.on_topic(),
-        judgement.verdict.log_odds,
-    );
-    println!(
-        "  {}",
-        say(
+    println!("  {}", decision.reason.explain().here());
+    if let Some(verdict) = decision
+        .judgement
+        .as_ref()
+        .map(|judgement| &judgement.verdict)
+    {
+        let (on_topic, log_odds) = (100.0 * verdict.on_topic(), verdict.log_odds);
+        let line = say(
             format!("是店里的事的可能性 {on_topic:.1} %（对数几率 {log_odds:+.2}）"),
-            format!("the shop's business with {on_topic:.1} % (log-odds {log_odds:+.2})"),
-        )
-    );
+            format!("{on_topic:.1} % likely to be the shop's business (log-odds {log_odds:+.2})"),
+        );
+        println!("  {line}");
+    }
     if let Some(reply) = &decision.reply {
+        // As the customer reads it.
+        let reply = reply.text(Language::of_text(text));
         println!(
-            "  {} {}",
-            say("答复：", "reply:"),
-            reply.text(Language::of_environment())
+            "  {}",
+            say(format!("答复：{reply}"), format!("reply: {reply}"))
         );
     }
 }
@@ -115,7 +117,7 @@ fn print_intents(snapshot: &Snapshot, judgement: &Judgement) {
             continue;
         };
         let style = colour(intent.action);
-        let title = intent.title.text(Language::of_environment());
+        let title = intent.title.here();
         println!(
             "  {:>5.1} %  {}  {title}",
             100.0 * probability,
@@ -183,25 +185,23 @@ enum Line {
 }
 
 /// Lines in order; as many at a time as keep every thread of the model busy.
-async fn judge_lines(snapshot: Arc<Snapshot>, gate: Arc<Gate>) -> anyhow::Result<()> {
-    let ahead = 2 * gate.embedder().threads();
+async fn judge_lines(snapshot: &Snapshot, gate: &Gate) -> anyhow::Result<()> {
     let lines = std::io::stdin().lock().lines().enumerate();
-    let mut verdicts = stream::iter(lines)
-        .filter(|(_, line)| {
-            std::future::ready(line.as_ref().map_or(true, |line| !line.trim().is_empty()))
+    let written = |(_, line): &(usize, std::io::Result<String>)| !matches!(line, Ok(line) if line.trim().is_empty());
+    let mut verdicts = stream::iter(lines.filter(written))
+        .map(|(number, line)| async move {
+            let read = async { judge_line(snapshot, gate, &line?).await };
+            read.await
+                .with_context(|| format!("line {} of standard input", number + 1))
         })
-        .map(|(number, line)| {
-            let (snapshot, gate) = (snapshot.clone(), gate.clone());
-            async move {
-                let read = async { judge_line(&snapshot, &gate, &line?).await };
-                read.await
-                    .with_context(|| format!("line {} of standard input", number + 1))
-            }
-        })
-        .buffered(ahead);
+        .buffered(2 * gate.embedder().threads());
     let mut out = std::io::stdout().lock();
     while let Some(verdict) = verdicts.next().await {
-        writeln!(out, "{}", verdict?)?;
+        match writeln!(out, "{}", verdict?) {
+            // Whoever reads has seen enough.
+            Err(error) if error.kind() == ErrorKind::BrokenPipe => break,
+            written => written?,
+        }
     }
     Ok(())
 }
@@ -222,7 +222,7 @@ async fn judge_line(
     anyhow::ensure!(
         decision.judgement.is_some() || matches!(prompt.text, Text::None | Text::UnknownShape),
         "{}",
-        decision.reason.explain().text(Language::of_environment())
+        decision.reason.explain().here()
     );
     Ok(verdict_line(&decision))
 }

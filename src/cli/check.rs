@@ -2,10 +2,11 @@
 
 use anstream::println;
 
-use super::terminal::{self, BOLD, paint, say};
+use super::terminal::{self, BOLD, paint};
 use crate::config::Config;
 use crate::embed::Embedder;
 use crate::intent::Action;
+use crate::language::say;
 use crate::reload::Intents;
 
 /// Prepares a snapshot as `serve` would, and says what it holds.

@@ -8,13 +8,13 @@ use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
 use url::Url;
 
-use super::terminal::{self, say};
+use super::terminal;
 use crate::admin::Admin;
 use crate::config::Config;
 use crate::embed::Embedder;
 use crate::gate::Gate;
 use crate::intent::file::IntentFile;
-use crate::language::Language;
+use crate::language::say;
 use crate::logging;
 use crate::metrics::Metrics;
 use crate::proxy::Proxy;
@@ -37,8 +37,7 @@ pub struct Gateway {
 
 /// Runs until a signal says to stop.
 pub(super) async fn run(config: Config) -> anyhow::Result<()> {
-    logging::start(&config.server)
-        .map_err(|phrase| anyhow::anyhow!("{}", phrase.text(Language::of_environment())))?;
+    logging::start(&config.server).map_err(|phrase| anyhow::anyhow!("{}", phrase.here()))?;
     let mut terminate = signal(SignalKind::terminate())?;
     let mut interrupt = signal(SignalKind::interrupt())?;
     let gateway = Gateway::start(config).await?;
@@ -46,7 +45,13 @@ pub(super) async fn run(config: Config) -> anyhow::Result<()> {
         _ = terminate.recv() => {}
         _ = interrupt.recv() => {}
     }
-    tracing::info!("stopping: running replies may finish, a second signal ends them now");
+    tracing::info!(
+        "{}",
+        say(
+            "正在停止：进行中的答复可以说完；再发一次信号则立即结束",
+            "stopping: running replies may finish, a second signal ends them now",
+        )
+    );
     tokio::select! {
         () = gateway.stop() => {}
         _ = terminate.recv() => {}
@@ -120,7 +125,13 @@ async fn first_snapshot(
 ) -> anyhow::Result<(Snapshot, Vec<IntentFile>)> {
     let files = intents.read()?;
     if let Some(snapshot) = intents.prepare_static(&files, embedder).await? {
-        tracing::info!("many examples are new: judging by static vectors until all are embedded");
+        tracing::info!(
+            "{}",
+            say(
+                "有很多新例句：先用静态向量判断，全部计算好后自动换用完整向量",
+                "many examples are new: judging by static vectors until all are embedded",
+            )
+        );
         return Ok((snapshot, Vec::new()));
     }
     let (snapshot, _) = terminal::prepare(intents, &files, embedder).await?;

@@ -8,7 +8,7 @@ use indicatif::{ProgressBar, ProgressStyle};
 use crate::embed::Embedder;
 use crate::intent::Action;
 use crate::intent::file::IntentFile;
-use crate::language::{Language, Phrase};
+use crate::language::say;
 use crate::reload::Intents;
 use crate::snapshot::{PrepareError, Snapshot, Vectors};
 
@@ -31,13 +31,6 @@ pub(super) fn colour(action: Action) -> Style {
 /// A text in a style; `anstream` takes the style away where nobody sees it.
 pub(super) fn paint(style: Style, text: &str) -> String {
     format!("{style}{text}{style:#}")
-}
-
-/// The text for this terminal.
-pub(super) fn say(zh: impl Into<String>, en: impl Into<String>) -> String {
-    Phrase::new(zh, en)
-        .text(Language::of_environment())
-        .to_owned()
 }
 
 /// A snapshot of the files, with a bar on standard error while it takes long.

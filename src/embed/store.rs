@@ -169,7 +169,7 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let store = Store::open(folder.path(), "a", 2).unwrap();
         store
-            .save([("退款", [1.0, 2.0].as_slice())].into_iter())
+            .save(&[("退款".to_owned(), [1.0, 2.0].into())])
             .unwrap();
 
         let again = Store::open(folder.path(), "a", 2).unwrap();

@@ -169,38 +169,38 @@ impl Reader<'_> {
         })
     }
 
+    /// The reply as customers get it. `readable` is whether the rest of the file was: what an unknown action
+    /// may want is not guessed at.
     fn reply(&mut self, raw: &RawIntent, context: Context<'_>, readable: bool) -> Option<Phrase> {
-        let reply = match (raw.action, &raw.reply) {
-            (Action::Forward, None) => return None,
-            (Action::Forward, Some(reply)) => {
-                self.report(Some(self.line(reply.span().start)), Some("reply"), Phrase::new(
-                    "转发给大模型的意图不用 reply；要由网关回答，请写 action = \"answer\"",
-                    "has no use where the LLM answers; for the gateway to answer, write action = \"answer\"",
-                ));
-                return None;
-            }
-            (Action::Reject, None) => context.reject_reply,
-            (Action::Answer, None) => {
-                if readable {
-                    self.report(
-                        None,
-                        Some("reply"),
-                        Phrase::new(
-                            "action = \"answer\" 需要 reply = \"…\"，写明回答什么",
-                            "action = \"answer\" needs a reply = \"…\" to answer with",
-                        ),
-                    );
-                }
-                return None;
-            }
-            (_, Some(reply)) => reply.get_ref(),
-        };
         let place = raw
             .reply
             .as_ref()
             .map(|reply| self.line(reply.span().start));
+        let written = raw.reply.as_ref().map(Spanned::get_ref);
+        if readable && raw.action == Action::Forward && written.is_some() {
+            self.report(place, Some("reply"), Phrase::new(
+                "转发给大模型的意图不用 reply；要由网关回答，请写 action = \"answer\"",
+                "has no use where the LLM answers; for the gateway to answer, write action = \"answer\"",
+            ));
+        }
+        if readable && raw.action == Action::Answer && written.is_none() {
+            self.report(
+                None,
+                Some("reply"),
+                Phrase::new(
+                    "action = \"answer\" 需要 reply = \"…\"，写明回答什么",
+                    "action = \"answer\" needs a reply = \"…\" to answer with",
+                ),
+            );
+        }
+        let default = (raw.action == Action::Reject).then_some(context.reject_reply);
+        let reply = written.or(default)?;
         if reply.zh.trim().is_empty() || reply.en.trim().is_empty() {
-            self.report(place, Some("reply"), Phrase::new("是空的", "is empty"));
+            self.report(
+                place,
+                Some("reply"),
+                Phrase::new("是空的；请写上答复", "is empty; write what is said"),
+            );
         }
         match context.shop.fill(reply) {
             Ok(filled) => Some(filled),

@@ -187,13 +187,18 @@ impl Drop for Exchange {
             decision = decided.map(|d| d.action.as_str()),
             intent = decided.map(|d| d.intent.as_str()),
             log_odds = decided.and_then(|d| d.log_odds),
-            gate_ms = decided.map(|d| d.time.as_secs_f64() * 1e3),
+            gate_ms = decided.map(|d| ms(d.time)),
             status = self.status,
             outcome = self.outcome,
-            total_ms = took.as_secs_f64() * 1e3,
+            total_ms = ms(took),
             "request"
         );
     }
+}
+
+/// Milliseconds to the microsecond, without the digits behind it.
+fn ms(time: Duration) -> f64 {
+    time.as_micros() as f64 / 1e3
 }
 
 /// An error with what brought it about.

@@ -16,8 +16,6 @@ use serde_json::{Value, json};
 use crate::chat::{Prompt, Protocol, stream};
 use crate::language::Phrase;
 
-/// The model that the demo lists.
-const MODEL: &str = "intentgate-demo";
 /// Before the first piece of a reply, as a model thinks.
 const FIRST_PIECE: Duration = Duration::from_millis(250);
 /// Between two pieces.
@@ -34,7 +32,11 @@ type DemoBody = UnsyncBoxBody<Bytes, Infallible>;
 pub async fn answer(request: Request<Incoming>) -> Result<Response<DemoBody>, Infallible> {
     Ok(match (request.method(), request.uri().path()) {
         (&Method::POST, "/v1/chat/completions") => complete(request).await,
-        (&Method::GET, "/v1/models") => models(),
+        (&Method::GET, "/v1/models") => respond_json(
+            StatusCode::OK,
+            &json!({"object": "list", "data": [model()]}),
+        ),
+        (&Method::GET, "/v1/models/intentgate-demo") => respond_json(StatusCode::OK, &model()),
         (_, path) => no_such(path),
     })
 }
@@ -80,9 +82,9 @@ fn paced(events: &str) -> impl Stream<Item = Result<Frame<Bytes>, Infallible>> +
     })
 }
 
-fn models() -> Response<DemoBody> {
-    let model = json!({"id": MODEL, "object": "model", "created": 0, "owned_by": "intentgate"});
-    respond_json(StatusCode::OK, &json!({"object": "list", "data": [model]}))
+/// The one model there is.
+fn model() -> Value {
+    json!({"id": "intentgate-demo", "object": "model", "created": 0, "owned_by": "intentgate"})
 }
 
 fn no_such(path: &str) -> Response<DemoBody> {
