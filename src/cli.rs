@@ -41,12 +41,18 @@ enum Command {
     Ask(ask::Ask),
 }
 
+/// The environment, whatever its encoding.
+fn environment() -> impl Iterator<Item = (String, String)> {
+    let lossy = |text: std::ffi::OsString| text.to_string_lossy().into_owned();
+    std::env::vars_os().map(move |(name, value)| (lossy(name), lossy(value)))
+}
+
 /// Runs one command line.
 ///
 /// # Errors
 /// What went wrong, for people; [`exit::Exit::of`] tells the exit code.
 pub fn run(cli: Cli) -> anyhow::Result<()> {
-    let mut config = Config::load(cli.config.as_deref(), std::env::vars())?;
+    let mut config = Config::load(cli.config.as_deref(), environment())?;
     if cli.intents.is_some() {
         config.gate.intents = cli.intents;
     }

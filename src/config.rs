@@ -88,13 +88,15 @@ impl Config {
         config.model.root_paths(folder);
         config.gate.root_paths(folder);
         config.upstream.root_paths(folder);
-        let checks = config.upstream.check();
+        let mut checks = config.upstream.check();
+        checks.extend(config.gate.check(&config.shop));
         problems.extend(checks.into_iter().map(|(key, message)| Problem {
             file: file.to_owned(),
             line: None,
             key: Some(key.to_owned()),
             message,
         }));
+        problems.sort_by(|a, b| (&a.file, a.line).cmp(&(&b.file, b.line)));
         Problems(problems).or(config)
     }
 }
@@ -112,7 +114,7 @@ pub fn read_text(path: &Path) -> Result<String, Problems> {
         );
         Problems(vec![Problem::of_file(&file, message)])
     })?;
-    String::from_utf8(bytes).map_err(|error| {
+    let text = String::from_utf8(bytes).map_err(|error| {
         let valid = error.utf8_error().valid_up_to();
         let line = 1 + error.as_bytes()[..valid]
             .iter()
@@ -126,7 +128,12 @@ pub fn read_text(path: &Path) -> Result<String, Problems> {
             line: Some(line),
             ..Problem::of_file(&file, message)
         }])
-    })
+    })?;
+    // Notepad's mark is no part of the text.
+    match text.strip_prefix('\u{feff}') {
+        Some(rest) => Ok(rest.to_owned()),
+        None => Ok(text),
+    }
 }
 
 fn overrides(environment: impl Iterator<Item = (String, String)>) -> Vec<Override> {

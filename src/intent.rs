@@ -1,8 +1,6 @@
 //! An intent: what customers may want, by examples, and what is done about it.
 
-pub mod discriminant;
 pub mod file;
-pub mod fit;
 
 use std::fmt;
 use std::sync::Arc;

@@ -97,7 +97,12 @@ impl Phrase {
 
     /// An error of a deserializer that carries both texts; [`Phrase::from_message`] takes them out again.
     pub fn into_error<E: de::Error>(self) -> E {
-        E::custom(format_args!("{}{SEAM}{}", self.zh, self.en))
+        E::custom(self.joined())
+    }
+
+    /// Both texts in one string, as an error's message holds them.
+    pub fn joined(&self) -> String {
+        format!("{}{SEAM}{}", self.zh, self.en)
     }
 
     /// The phrase in an error's message; a message of one language serves for both.
@@ -121,10 +126,11 @@ impl<'de> Visitor<'de> for PhraseVisitor {
     type Value = Phrase;
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(
-            f,
-            "文字，或 {{ zh = \"…\", en = \"…\" }}{SEAM}a text, or {{ zh = \"…\", en = \"…\" }}"
-        )
+        let expected = Phrase::new(
+            "文字，或 { zh = \"…\", en = \"…\" }",
+            "a text, or { zh = \"…\", en = \"…\" }",
+        );
+        f.write_str(&expected.joined())
     }
 
     fn visit_str<E: de::Error>(self, text: &str) -> Result<Phrase, E> {

@@ -14,7 +14,7 @@
 //! 2. [`chat`] reads the text to judge out of the client's protocol: a [`Prompt`](chat::Prompt);
 //! 3. the current [`Snapshot`](snapshot::Snapshot) is taken, once;
 //! 4. [`embed`] makes the text vectors: an [`Embedding`](embed::Embedding);
-//! 5. [`intent::fit::Judge`] says what they mean: a [`Verdict`](verdict::Verdict);
+//! 5. [`judge::Judge`] says what they mean: a [`Verdict`](verdict::Verdict);
 //! 6. [`gate::decide`] says what is done: a [`Decision`](verdict::Decision) with its reason;
 //! 7. [`upstream`] carries the request through, or [`chat`] phrases the reply in the client's protocol;
 //! 8. the exchange rides in the response's body and is recorded when that is gone.
@@ -37,10 +37,10 @@
 //! process     main · cli {serve: the only wiring, check, ask, exit, terminal}
 //! time        reload · server {tasks: the only place that spawns} · admin
 //! http        proxy {route, body, headers, exchange, refusal: the only table of errors}
-//! judgement   gate · snapshot
-//! engines     embed {tokens, static_stage, encoder, queue, store, manifest, runtime} · upstream {demo}
-//! vocabulary  chat {completions, stream} · intent {file, discriminant, fit} · verdict · config {a file a section}
-//! leaf        metrics · logging · source · problem · language · memory · secret
+//! judgement   gate · snapshot · judge {discriminant}
+//! engines     embed {tokens, static_stage, encoder, queue, store, manifest, runtime, error} · upstream {demo} · metrics · logging
+//! vocabulary  chat {completions, stream, json} · intent {file} · verdict · config {a file a section}
+//! leaf        source {message} · problem · language · memory · secret
 //! ```
 //!
 //! ## Invariants
@@ -61,6 +61,7 @@ pub mod config;
 pub mod embed;
 pub mod gate;
 pub mod intent;
+pub mod judge;
 pub mod language;
 pub mod logging;
 pub mod memory;

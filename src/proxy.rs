@@ -1,4 +1,4 @@
-//! The journey of a request, on one screen: [`Proxy::journey`].
+//! The journey of a request, on one screen: `Proxy::journey`.
 
 mod body;
 mod exchange;
@@ -88,6 +88,7 @@ impl Proxy {
         request: Request<Incoming>,
         exchange: &mut Exchange,
     ) -> Result<Response<ResponseBody>, Refusal> {
+        exchange.protocol = Protocol::of_path(request.uri().path());
         exchange.permit = Some(
             self.permits
                 .clone()
@@ -98,7 +99,6 @@ impl Proxy {
             Route::Judge(protocol) => protocol,
             Route::PassThrough => return self.pass(request, exchange).await,
         };
-        exchange.protocol = Some(protocol);
         let request = body::read(request, &self.limits).await?;
         let prompt = protocol
             .prompt(request.body())
@@ -127,11 +127,13 @@ impl Proxy {
         exchange: &mut Exchange,
     ) -> Result<Response<ResponseBody>, Refusal> {
         let limit = self.limits.body;
+        body::ensure_announced(request.headers(), limit)?;
         self.forward(
             request.map(|incoming| body::stream_through(incoming, limit)),
             exchange,
         )
         .await
+        .map_err(|refusal| body::too_large_or(refusal, limit))
     }
 
     async fn forward(

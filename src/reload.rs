@@ -1,13 +1,14 @@
 //! The folder of intents → the published snapshot, at the start and at every edit.
 //!
 //! A watcher wakes the loop; what is published depends only on what the folder holds. So a watcher that
-//! misses something, or dies, costs [`LOOK_AGAIN`] and nothing else.
+//! misses something, or dies, costs two seconds and nothing else.
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
-use notify::{RecommendedWatcher, RecursiveMode, Watcher};
+use notify::event::{AccessKind, AccessMode};
+use notify::{EventKind, RecommendedWatcher, RecursiveMode, Watcher};
 use tokio::sync::mpsc;
 use tokio::task::block_in_place;
 use tokio::time::{sleep, timeout};
@@ -235,9 +236,11 @@ fn count_intents(metrics: &Metrics, snapshot: &Snapshot) {
 
 /// Wakes the loop at every event in the folder. None where the system cannot watch: then looking is all.
 fn watch(folder: &Path, woken: mpsc::Sender<()>) -> Option<RecommendedWatcher> {
-    let started = notify::recommended_watcher(move |_event| {
-        // A wake that waits already is enough.
-        woken.try_send(()).ok();
+    let started = notify::recommended_watcher(move |event: notify::Result<notify::Event>| {
+        if !event.is_ok_and(|event| is_reading(event.kind)) {
+            // A wake that waits already is enough.
+            woken.try_send(()).ok();
+        }
     })
     .and_then(|mut watcher| {
         watcher
@@ -251,6 +254,12 @@ fn watch(folder: &Path, woken: mpsc::Sender<()>) -> Option<RecommendedWatcher> {
             None
         }
     }
+}
+
+/// Files are opened and closed by looking at them, too; that must not wake whoever looks.
+fn is_reading(event: EventKind) -> bool {
+    let written = AccessKind::Close(AccessMode::Write);
+    matches!(event, EventKind::Access(kind) if kind != written)
 }
 
 /// Waits until the events have ended, or have gone on for so long that they may never.

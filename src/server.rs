@@ -5,6 +5,7 @@ mod tasks;
 use std::convert::Infallible;
 use std::error::Error;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -57,12 +58,19 @@ where
             }
         };
         let (builder, answer, stopping) = (builder.clone(), answer.clone(), tasks.clone());
+        let (used, first_request) = (Arc::new(AtomicBool::new(false)), limits.header_timeout);
         tasks.spawn("connection", async move {
-            let connection = builder.serve_connection(TokioIo::new(stream), service_fn(answer));
+            let answered = used.clone();
+            let answer = service_fn(move |request| {
+                answered.store(true, Ordering::Relaxed);
+                answer(request)
+            });
+            let connection = builder.serve_connection(TokioIo::new(stream), answer);
             let mut connection = std::pin::pin!(connection);
             // Once told to stop, it ends after the request it is at.
             let ended = tokio::select! {
                 ended = connection.as_mut() => ended,
+                () = unused(&used, first_request) => return,
                 () = stopping.stopped() => {
                     connection.as_mut().graceful_shutdown();
                     connection.await
@@ -73,6 +81,14 @@ where
             }
             drop(permit);
         });
+    }
+}
+
+/// Comes back where a connection has had no request in time: HTTP's own timer starts with its first byte.
+async fn unused(used: &AtomicBool, time: Duration) {
+    tokio::time::sleep(time).await;
+    if used.load(Ordering::Relaxed) {
+        std::future::pending().await
     }
 }
 

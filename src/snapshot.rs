@@ -15,10 +15,9 @@ use tokio::time::sleep;
 
 use crate::embed::store::Store;
 use crate::embed::{EmbedError, Embedder};
-use crate::intent::discriminant::Group;
 use crate::intent::file::{self, IntentFile};
-use crate::intent::fit::Judge;
 use crate::intent::{Intent, IntentName};
+use crate::judge::{Group, Judge};
 use crate::memory;
 use crate::problem::Problems;
 use crate::verdict::Stage;

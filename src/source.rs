@@ -3,6 +3,8 @@
 //! serde stops at the first value it cannot take. So that an operator hears of all of them, the value
 //! that was refused is noted, taken out of the table, and the rest is read again.
 
+mod message;
+
 use std::ops::Range;
 
 use serde::de::DeserializeOwned;
@@ -11,6 +13,7 @@ use toml::de::{DeTable, DeValue, Error};
 
 use crate::language::Phrase;
 use crate::problem::Problem;
+use message::explain;
 
 /// A value from the environment that goes over the file's: the variable's name and value, and the key it
 /// stands for.
@@ -86,11 +89,20 @@ impl<'a> Source<'a> {
                 problems.push(self.problem(&error, None));
                 return (T::default(), problems);
             };
-            if self.reread_override(&mut table, &place) {
+            let overridden = self.override_at(&place.span);
+            if error.message().starts_with("invalid type: string")
+                && overridden.is_some_and(|index| self.reread_override(&mut table, index))
+            {
                 continue;
             }
-            problems.push(self.problem(&error, Some(&place)));
-            take(table.get_mut(), &place.path);
+            let problem = self.problem(&error, Some(&place));
+            if !problems.contains(&problem) {
+                problems.push(problem);
+            }
+            let own = overridden.map_or(&place.path, |index| &self.overrides[index].path);
+            if !take(table.get_mut(), own) {
+                take(table.get_mut(), &place.path);
+            }
         }
     }
 
@@ -106,10 +118,7 @@ impl<'a> Source<'a> {
     }
 
     /// Overrides are tried as text first; what wants a number or a flag is then read as TOML.
-    fn reread_override(&self, table: &mut Spanned<DeTable<'a>>, place: &Place) -> bool {
-        let Some(index) = self.override_at(&place.span) else {
-            return false;
-        };
+    fn reread_override(&self, table: &mut Spanned<DeTable<'a>>, index: usize) -> bool {
         let entry = &self.overrides[index];
         let is_text = find(table.get_ref(), &entry.path).is_some_and(DeValue::is_str);
         match DeValue::parse(&entry.value) {
@@ -141,7 +150,9 @@ impl<'a> Source<'a> {
     fn problem(&self, error: &Error, place: Option<&Place>) -> Problem {
         let overridden = place.and_then(|p| self.override_at(&p.span));
         let entry = overridden.map(|index| &self.overrides[index]);
+        let secret = place.is_some_and(|p| p.path.last().is_some_and(|key| key.contains("key")));
         let value = match (entry, error.span()) {
+            _ if secret => Some("…"),
             (Some(entry), _) => Some(entry.value.as_str()),
             (None, Some(span)) => self.text.get(span),
             (None, None) => None,
@@ -171,10 +182,14 @@ impl<'a> Source<'a> {
             .find(|c| "“”‘’＝［］｛｝，＃＂".contains(*c));
         let hint = match full_width {
             Some(c) => Phrase::new(
-                format!("；这一行有全角的“{c}”：引号、等号、括号和逗号请用半角（英文输入法）"),
+                format!("；这一行有全角的 {c} ：引号、等号、括号和逗号请用半角（英文输入法）"),
                 format!(
                     "; this line has a full-width `{c}`: type quotes, =, brackets and commas in half width"
                 ),
+            ),
+            None if is_unquoted(content) => Phrase::new(
+                "；文字要写在引号里，如 name = \"…\"",
+                "; a text stands in quotes, such as name = \"…\"",
             ),
             None => Phrase::default(),
         };
@@ -190,73 +205,10 @@ impl<'a> Source<'a> {
     }
 }
 
-/// serde's message in both languages, with the value it is about.
-fn explain(message: &str, value: Option<&str>) -> Phrase {
-    let shown = value.map(|v| shorten(v.trim())).unwrap_or_default();
-    if let Some(rest) = message.strip_prefix("unknown field ") {
-        let accepted: Vec<_> = rest.split('`').skip(3).step_by(2).collect();
-        let name = rest.split('`').nth(1).unwrap_or_default();
-        let near = nearest(name, &accepted);
-        let list = accepted.join(", ");
-        return Phrase::new(
-            near.map_or_else(String::new, |n| format!("您是不是想写 {n}？"))
-                + &format!("没有这个键；可用的键：{list}"),
-            near.map_or_else(String::new, |n| format!("did you mean {n}? "))
-                + &format!("there is no such key; accepted: {list}"),
-        );
-    }
-    if let Some((_, expected)) = message.split_once(", expected ") {
-        let expected = Phrase::from_message(expected);
-        return Phrase::new(
-            format!("不接受 {shown}；这里应当是{}", chinese_type(&expected.zh)),
-            format!("{shown} is not accepted; expected {}", expected.en),
-        );
-    }
-    let own = Phrase::from_message(message);
-    Phrase::new(format!("{shown} {}", own.zh), format!("{shown} {}", own.en))
-}
-
-fn chinese_type(name: &str) -> &str {
-    match name {
-        "a string" => "文字（写在引号里）",
-        "a boolean" => " true 或 false",
-        "a sequence" => "列表，如 [\"…\", \"…\"]",
-        "u16" | "u32" | "u64" | "usize" | "a nonzero usize" => "正整数",
-        "f32" | "f64" => "数字",
-        "a map" => "一节，如 [server]",
-        other => other,
-    }
-}
-
-fn shorten(value: &str) -> String {
-    let line = value.lines().next().unwrap_or_default();
-    if line.chars().count() <= 60 && line.len() == value.len() {
-        return line.to_owned();
-    }
-    line.chars().take(60).chain("…".chars()).collect()
-}
-
-/// The accepted name that a mistyped one most likely meant: at most two edits away.
-pub fn nearest<'n>(name: &str, accepted: &[&'n str]) -> Option<&'n str> {
-    let distance = |other: &str| edits(name, other);
-    let best = accepted.iter().min_by_key(|other| distance(other))?;
-    (distance(best) <= 2).then_some(*best)
-}
-
-/// Levenshtein distance over characters.
-fn edits(a: &str, b: &str) -> usize {
-    let b: Vec<char> = b.chars().collect();
-    let mut row: Vec<usize> = (0..=b.len()).collect();
-    for (i, x) in a.chars().enumerate() {
-        let mut diagonal = row[0];
-        row[0] = i + 1;
-        for (j, y) in b.iter().enumerate() {
-            let substituted = diagonal + usize::from(x != *y);
-            diagonal = row[j + 1];
-            row[j + 1] = substituted.min(row[j] + 1).min(diagonal + 1);
-        }
-    }
-    row[b.len()]
+/// Whether a line gives a key a bare word.
+fn is_unquoted(line: &str) -> bool {
+    let value = line.split_once('=').map_or("", |(_, value)| value.trim());
+    value.starts_with(|c: char| c.is_alphanumeric()) && !["true", "false"].contains(&value)
 }
 
 struct Place {
@@ -264,16 +216,22 @@ struct Place {
     span: Range<usize>,
 }
 
-/// The innermost entry whose key or value holds `span`.
+/// The entry whose key stands at `span`, else the innermost whose value holds it.
 fn locate(table: &DeTable<'_>, span: &Range<usize>) -> Option<Place> {
     for (key, value) in table {
         let name = key.get_ref().to_string();
+        if key.span() == *span {
+            return Some(Place {
+                path: vec![name],
+                span: span.clone(),
+            });
+        }
         if let Some(inner) = value.get_ref().as_table().and_then(|t| locate(t, span)) {
             let mut path = vec![name];
             path.extend(inner.path);
             return Some(Place { path, ..inner });
         }
-        if holds(&key.span(), span) || holds(&value.span(), span) {
+        if holds(&value.span(), span) {
             return Some(Place {
                 path: vec![name],
                 span: span.clone(),
@@ -297,17 +255,22 @@ fn find<'t, 'a>(table: &'t DeTable<'a>, path: &[String]) -> Option<&'t DeValue<'
     }
 }
 
-fn take(table: &mut DeTable<'_>, path: &[String]) {
+/// Takes an entry out, and the tables that it leaves empty. Whether it was there.
+fn take(table: &mut DeTable<'_>, path: &[String]) -> bool {
     let Some((first, rest)) = path.split_first() else {
-        return;
+        return false;
     };
     if rest.is_empty() {
-        table.remove(first.as_str());
-    } else if let Some(value) = table.get_mut(first.as_str())
-        && let DeValue::Table(inner) = value.get_mut()
-    {
-        take(inner, rest);
+        return table.remove(first.as_str()).is_some();
     }
+    let Some(DeValue::Table(inner)) = table.get_mut(first.as_str()).map(Spanned::get_mut) else {
+        return false;
+    };
+    let taken = take(inner, rest);
+    if inner.is_empty() {
+        table.remove(first.as_str());
+    }
+    taken
 }
 
 fn put<'a>(table: &mut DeTable<'a>, path: &[String], span: Range<usize>, value: DeValue<'a>) {
@@ -399,7 +362,7 @@ mod tests {
         assert_eq!(
             lines,
             [
-                "c.toml:2: server.port: \"no\" is not accepted; expected u16",
+                "c.toml:2: server.port: \"no\" is not accepted; expected a whole number above 0",
                 "c.toml:3: server.nme: did you mean name? there is no such key; accepted: port, name, list",
                 "c.toml:4: server.list: 1 is not accepted; expected a string",
                 "c.toml:5: sever: did you mean server? there is no such key; accepted: server",
@@ -423,14 +386,22 @@ mod tests {
 
     #[test]
     fn a_problem_of_the_environment_names_the_variable() {
-        let overrides = [variable("server.port", "many"), variable("server.prt", "1")];
+        let overrides = [
+            variable("server.port", "many"),
+            variable("server.prt", "1"),
+            variable("nowhere.a", "1"),
+            variable("nowhere.b", "2"),
+            variable("server.name.x", "3"),
+        ];
         let (_, problems) = read::<File>("c.toml", "", &overrides);
         let mut lines: Vec<_> = problems.iter().map(|p| p.render(Language::En)).collect();
         lines.sort();
         assert_eq!(
             lines,
             [
-                "environment: X_SERVER__PORT: many is not accepted; expected u16",
+                "environment: X_NOWHERE__A: there is no such key; accepted: server",
+                "environment: X_SERVER__NAME__X: 3 is not accepted; expected a string",
+                "environment: X_SERVER__PORT: many is not accepted; expected a whole number above 0",
                 "environment: X_SERVER__PRT: did you mean port? there is no such key; accepted: port, name, list",
             ]
         );

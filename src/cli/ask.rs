@@ -1,6 +1,8 @@
 //! `intentgate ask`: one question explained to a person, or many judged for a program.
 
-use std::io::{BufRead, ErrorKind, Write};
+use std::future::ready;
+use std::io::{ErrorKind, Write};
+use std::pin::pin;
 
 use anstream::println;
 use anyhow::Context;
@@ -8,6 +10,7 @@ use clap::Args;
 use futures_util::{StreamExt, stream};
 use serde::Deserialize;
 use serde_json::json;
+use tokio::io::{AsyncBufReadExt, BufReader};
 
 use super::terminal::{self, BOLD, DIM, colour, paint};
 use crate::chat::{Protocol, Text};
@@ -176,28 +179,38 @@ fn print_timings(judgement: &Judgement) {
     }
 }
 
-/// One line of standard input.
+/// One line of standard input; one of the two.
 #[derive(Deserialize)]
-#[serde(untagged)]
-enum Line {
-    Text { text: String },
-    Messages { messages: serde_json::Value },
+#[serde(deny_unknown_fields)]
+struct Line {
+    text: Option<String>,
+    messages: Option<serde_json::Value>,
 }
 
-/// Lines in order; as many at a time as keep every thread of the model busy.
+/// Lines in order; as many at a time as keep every thread of the model busy. A verdict does not wait for the
+/// line behind its own.
 async fn judge_lines(snapshot: &Snapshot, gate: &Gate) -> anyhow::Result<()> {
-    let lines = std::io::stdin().lock().lines().enumerate();
-    let written = |(_, line): &(usize, std::io::Result<String>)| !matches!(line, Ok(line) if line.trim().is_empty());
-    let mut verdicts = stream::iter(lines.filter(written))
+    let lines = BufReader::new(tokio::io::stdin()).lines();
+    let lines = stream::unfold(lines, |mut lines| async {
+        let line = lines.next_line().await.transpose()?;
+        Some((line, lines))
+    });
+    let written = |(_, line): &(usize, std::io::Result<String>)| {
+        ready(!matches!(line, Ok(line) if line.trim().is_empty()))
+    };
+    let verdicts = lines
+        .enumerate()
+        .filter(written)
         .map(|(number, line)| async move {
             let read = async { judge_line(snapshot, gate, &line?).await };
             read.await
                 .with_context(|| format!("line {} of standard input", number + 1))
         })
         .buffered(2 * gate.embedder().threads());
+    let mut verdicts = pin!(verdicts);
     let mut out = std::io::stdout().lock();
     while let Some(verdict) = verdicts.next().await {
-        match writeln!(out, "{}", verdict?) {
+        match writeln!(out, "{}", verdict?).and_then(|()| out.flush()) {
             // Whoever reads has seen enough.
             Err(error) if error.kind() == ErrorKind::BrokenPipe => break,
             written => written?,
@@ -211,10 +224,22 @@ async fn judge_line(
     gate: &Gate,
     line: &str,
 ) -> anyhow::Result<serde_json::Value> {
-    let accepted = "is not accepted; write {\"text\": \"…\"} or {\"messages\": [{\"role\": \"user\", \"content\": \"…\"}]}";
-    let messages = match serde_json::from_str(line).with_context(|| format!("{line} {accepted}"))? {
-        Line::Text { text } => json!([{"role": "user", "content": text}]),
-        Line::Messages { messages } => messages,
+    let accepted = || {
+        say(
+            "请写 {\"text\": \"…\"} 或 {\"messages\": [{\"role\": \"user\", \"content\": \"…\"}]}",
+            "write {\"text\": \"…\"} or {\"messages\": [{\"role\": \"user\", \"content\": \"…\"}]}",
+        )
+    };
+    let messages = match serde_json::from_str(line).with_context(accepted)? {
+        Line {
+            text: Some(text),
+            messages: None,
+        } => json!([{"role": "user", "content": text}]),
+        Line {
+            text: None,
+            messages: Some(messages),
+        } => messages,
+        _ => anyhow::bail!(accepted()),
     };
     let body = json!({"messages": messages}).to_string();
     let prompt = Protocol::ChatCompletions.prompt(body.as_bytes())?;

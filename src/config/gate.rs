@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use serde::Deserialize;
 
-use super::{root, units};
+use super::{Shop, root, units};
 use crate::language::Phrase;
 
 /// What decides.
@@ -23,6 +23,12 @@ pub struct Gate {
 impl Gate {
     pub(super) fn root_paths(&mut self, folder: &Path) {
         root(&mut self.intents, folder);
+    }
+
+    /// What serde cannot see: the key of the problem, and what is wrong.
+    pub(super) fn check(&self, shop: &Shop) -> Option<(&'static str, Phrase)> {
+        let unknown = shop.fill(&self.reject_reply).err()?;
+        Some(("gate.reject_reply", unknown.explain()))
     }
 }
 

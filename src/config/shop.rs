@@ -52,6 +52,19 @@ impl Shop {
     }
 }
 
+impl UnknownWord {
+    /// For operators.
+    pub fn explain(&self) -> Phrase {
+        let (word, accepted) = (&self.word, self.accepted.join(", "));
+        Phrase::new(
+            format!("用到 {{{{{word}}}}}，但配置的 [shop] 里没有 {word}；已有：{accepted}"),
+            format!(
+                "uses {{{{{word}}}}}, but [shop] of the configuration has no {word}; it has: {accepted}"
+            ),
+        )
+    }
+}
+
 /// A reply names a word that `[shop]` does not have.
 #[derive(Debug, PartialEq, Eq)]
 pub struct UnknownWord {

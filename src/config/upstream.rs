@@ -72,7 +72,7 @@ impl Upstream {
                 ),
             ));
         }
-        if let Some(path) = self.pass_through.iter().find(|p| !p.starts_with('/')) {
+        for path in self.pass_through.iter().filter(|p| !p.starts_with('/')) {
             problems.push((
                 "upstream.pass_through",
                 Phrase::new(

@@ -129,6 +129,10 @@ mod tests {
             tasks.join_next_with_id().await.unwrap().unwrap().0,
             first.id()
         );
+        // Until the skipped one is taken out there is no place.
+        while queue.waiting() > 0 {
+            tokio::task::yield_now().await;
+        }
         let fourth = tasks.spawn(run(4));
         assert_eq!(takes.recv().unwrap(), 4, "the second left and was skipped");
         go.send(()).unwrap();

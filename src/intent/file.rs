@@ -204,12 +204,10 @@ impl Reader<'_> {
         }
         match context.shop.fill(reply) {
             Ok(filled) => Some(filled),
+            // The default is the configuration's, which has been checked.
+            Err(_) if written.is_none() => None,
             Err(unknown) => {
-                let (word, accepted) = (unknown.word, unknown.accepted.join(", "));
-                self.report(place, Some("reply"), Phrase::new(
-                    format!("用到 {{{{{word}}}}}，但配置的 [shop] 里没有 {word}；已有：{accepted}"),
-                    format!("uses {{{{{word}}}}}, but [shop] of the configuration has no {word}; it has: {accepted}"),
-                ));
+                self.report(place, Some("reply"), unknown.explain());
                 None
             }
         }
@@ -249,8 +247,10 @@ impl Reader<'_> {
                 let first =
                     start + usize::from(written.lines().next().is_some_and(|l| l.len() <= 3));
                 // Escapes may make more or fewer lines than the file has; then the key's own line serves.
-                let straight = written.lines().count() + start - first
-                    == text.lines().count() + usize::from(text.ends_with('\n'));
+                let escaped = written.starts_with('"') && written.contains('\\');
+                let straight = !escaped
+                    && written.lines().count() + start - first
+                        == text.lines().count() + usize::from(text.ends_with('\n'));
                 text.lines()
                     .enumerate()
                     .filter(|(_, line)| {
@@ -338,7 +338,11 @@ impl<'de> Visitor<'de> for ExamplesVisitor {
     type Value = Examples;
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("a text with one question a line, or a list of texts")
+        let expected = Phrase::new(
+            "文字（每行一句）或文字的列表",
+            "a text with one question a line, or a list of texts",
+        );
+        f.write_str(&expected.joined())
     }
 
     fn visit_str<E: de::Error>(self, text: &str) -> Result<Examples, E> {

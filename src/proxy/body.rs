@@ -4,8 +4,8 @@ use std::pin::Pin;
 use std::task::{Context, Poll};
 
 use bytes::Bytes;
-use http::Request;
 use http::header::CONTENT_LENGTH;
+use http::{HeaderMap, Request};
 use http_body::{Body, Frame, SizeHint};
 use http_body_util::{BodyExt, Full, LengthLimitError, Limited};
 use hyper::body::Incoming;
@@ -16,25 +16,57 @@ use super::refusal::Refusal;
 use crate::config::Limits;
 use crate::upstream::{ReplyBody, StreamError};
 
+/// A client that was refused may send for so long before it is cut off.
+const LINGER: std::time::Duration = std::time::Duration::from_secs(2);
+
 /// Reads a request's body once, whole. A length over the limit is refused before a byte is read.
 pub(super) async fn read(
     request: Request<Incoming>,
     limits: &Limits,
 ) -> Result<Request<Bytes>, Refusal> {
-    let too_large = || Refusal::TooLarge { limit: limits.body };
-    let announced = request.headers().get(CONTENT_LENGTH);
-    let announced = announced.and_then(|length| length.to_str().ok()?.parse::<u64>().ok());
-    if announced.is_some_and(|length| length > limits.body as u64) {
-        return Err(too_large());
+    let (parts, mut incoming) = request.into_parts();
+    if let Err(refusal) = ensure_announced(&parts.headers, limits.body) {
+        linger(&mut incoming).await;
+        return Err(refusal);
     }
-    let (parts, incoming) = request.into_parts();
-    let collecting = Limited::new(incoming, limits.body).collect();
+    let collecting = Limited::new(&mut incoming, limits.body).collect();
     match timeout(limits.body_timeout, collecting).await {
         Ok(Ok(body)) => Ok(Request::from_parts(parts, body.to_bytes())),
-        Ok(Err(error)) if error.is::<LengthLimitError>() => Err(too_large()),
+        Ok(Err(error)) if error.is::<LengthLimitError>() => {
+            linger(&mut incoming).await;
+            Err(Refusal::TooLarge { limit: limits.body })
+        }
         Ok(Err(error)) => Err(Refusal::BrokenBody(error.to_string())),
         Err(_) => Err(Refusal::SlowBody),
     }
+}
+
+/// A length over the limit is refused before a byte is read.
+pub(super) fn ensure_announced(headers: &HeaderMap, limit: usize) -> Result<(), Refusal> {
+    let announced = headers.get(CONTENT_LENGTH);
+    let announced = announced.and_then(|length| length.to_str().ok()?.parse::<u64>().ok());
+    match announced.is_some_and(|length| length > limit as u64) {
+        true => Err(Refusal::TooLarge { limit }),
+        false => Ok(()),
+    }
+}
+
+/// Reads on for a while: a client that is still sending hears nothing until it has sent.
+async fn linger(incoming: &mut Incoming) {
+    let sending = async { while let Some(Ok(_)) = incoming.frame().await {} };
+    timeout(LINGER, sending).await.ok();
+}
+
+/// What went wrong with the upstream went wrong because its client sent too much.
+pub(super) fn too_large_or(refusal: Refusal, limit: usize) -> Refusal {
+    let mut source: Option<&(dyn std::error::Error + 'static)> = Some(&refusal);
+    while let Some(error) = source {
+        if error.is::<LengthLimitError>() {
+            return Refusal::TooLarge { limit };
+        }
+        source = error.source();
+    }
+    refusal
 }
 
 /// A body that goes upstream unread, within the limit.

@@ -19,15 +19,12 @@ impl Tasks {
     /// Runs `task` beside the others; [`Tasks::finish`] waits for it.
     pub fn spawn(&self, name: &'static str, task: impl Future<Output = ()> + Send + 'static) {
         let cut = self.cut.clone();
-        #[expect(clippy::disallowed_methods, reason = "the one place that spawns")]
-        let spawned = self.tracker.spawn(async move {
+        self.tracker.spawn(async move {
             let run = AssertUnwindSafe(task).catch_unwind();
-            match cut.run_until_cancelled(run).await {
-                Some(Err(_)) => tracing::error!(task = name, "a task ended by a panic"),
-                Some(Ok(())) | None => {}
+            if let Some(Err(_)) = cut.run_until_cancelled(run).await {
+                tracing::error!(task = name, "a task ended by a panic");
             }
         });
-        drop(spawned);
     }
 
     /// Comes back once the tasks are told to stop.

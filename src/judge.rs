@@ -5,9 +5,13 @@
 //! among those that do. Its scale comes from a logistic regression on cross-validated evidence (Platt 1999),
 //! its threshold from a quantile of it.
 
-use super::discriminant::{Discriminant, Group, HeldOut, dot};
-use super::{Action, IntentName};
+mod discriminant;
+
+pub use discriminant::Group;
+
+use crate::intent::{Action, IntentName};
 use crate::verdict::Verdict;
+use discriminant::{Discriminant, HeldOut, dot};
 
 /// Each example is judged once by planes that have not seen it.
 const FOLDS: usize = 5;
@@ -153,8 +157,8 @@ fn sharpness(held_out: &[HeldOut]) -> f64 {
         let of_own = |held: &HeldOut| softmax(&held.scores, sharpness)[held.group].max(1e-12).ln();
         held_out.iter().map(of_own).sum()
     };
-    // From 1/32 to 32 in steps of the square root of two.
-    let candidates = (-10..=10).map(|step| f64::from(step) / 2.0).map(f64::exp2);
+    // From 1/256 to 32 in steps of the square root of two.
+    let candidates = (-16..=10).map(|step| f64::from(step) / 2.0).map(f64::exp2);
     let likelihoods = candidates.map(|candidate| (candidate, log_likelihood(candidate)));
     likelihoods
         .max_by(|a, b| a.1.total_cmp(&b.1))
@@ -162,49 +166,46 @@ fn sharpness(held_out: &[HeldOut]) -> f64 {
 }
 
 impl Calibration {
-    /// Logistic regression of business against off-topic on the evidence, both sides counted alike; Newton's
-    /// method on a slightly regularised slope, so that separable examples do not send it to infinity.
+    /// Logistic regression of business against off-topic on the evidence by Newton's method, both sides counted
+    /// alike. The truth is smoothed as Platt does, since a few examples that happen to be separable prove no
+    /// certainty.
     fn fit(labelled: &[Labelled]) -> Calibration {
-        const RIDGE: f64 = 1e-3;
-        let count = |on_topic: bool| {
-            labelled
-                .iter()
-                .filter(|l| l.on_topic == on_topic)
-                .count()
-                .max(1) as f64
-        };
-        let weights = [0.5 / count(false), 0.5 / count(true)];
+        let sides = labelled.iter().filter(|l| l.on_topic).count();
+        let sides = [labelled.len() - sides, sides].map(|count| count.max(1) as f64);
+        let truths = [1.0 / (sides[0] + 2.0), (sides[1] + 1.0) / (sides[1] + 2.0)];
+        let square = |l: &Labelled| l.evidence * l.evidence / labelled.len() as f64;
+        let unit = labelled.iter().map(square).sum::<f64>().sqrt().max(1e-9);
+        // In units of the evidence's own size, where the curve is neither flat nor steep.
         let mut fit = Calibration {
             slope: 1.0,
             offset: 0.0,
         };
         for _ in 0..50 {
-            let (mut gradient, mut curvature) = ([RIDGE * fit.slope, 0.0], [RIDGE, 0.0, 1e-9]);
+            let (mut gradient, mut curvature) = ([0.0; 2], [1e-9, 0.0, 1e-9]);
             for l in labelled {
-                let weight = weights[usize::from(l.on_topic)];
-                let p = 1.0 / (1.0 + (-fit.log_odds(l.evidence)).exp());
-                let error = weight * (p - f64::from(u8::from(l.on_topic)));
-                let spread = weight * p * (1.0 - p);
-                gradient[0] += error * l.evidence;
+                let (side, evidence) = (usize::from(l.on_topic), l.evidence / unit);
+                let p = 1.0 / (1.0 + (-fit.log_odds(evidence)).exp());
+                let error = (p - truths[side]) / sides[side];
+                let spread = p * (1.0 - p) / sides[side];
+                gradient[0] += error * evidence;
                 gradient[1] += error;
-                curvature[0] += spread * l.evidence * l.evidence;
-                curvature[1] += spread * l.evidence;
+                curvature[0] += spread * evidence * evidence;
+                curvature[1] += spread * evidence;
                 curvature[2] += spread;
             }
             let [a, b, c] = curvature;
             let determinant = a * c - b * b;
-            let step = [
-                (c * gradient[0] - b * gradient[1]) / determinant,
-                (a * gradient[1] - b * gradient[0]) / determinant,
-            ];
-            // A bounded step keeps Newton's method from overshooting where the curve is flat.
-            let scale = (10.0 / step[0].hypot(step[1])).min(1.0);
-            fit.slope -= scale * step[0];
-            fit.offset -= scale * step[1];
-            if step[0].hypot(step[1]) < 1e-9 {
+            let slope = (c * gradient[0] - b * gradient[1]) / determinant;
+            let offset = (a * gradient[1] - b * gradient[0]) / determinant;
+            // A bounded step keeps Newton's method from overshooting.
+            let scale = (2.0 / slope.hypot(offset)).min(1.0);
+            fit.slope -= scale * slope;
+            fit.offset -= scale * offset;
+            if slope.hypot(offset) < 1e-9 {
                 break;
             }
         }
+        fit.slope /= unit;
         fit
     }
 

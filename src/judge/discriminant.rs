@@ -8,8 +8,8 @@
 
 use nalgebra::{DMatrix, DVector};
 
-use super::{Action, IntentName};
 use crate::embed::BLOCKS;
+use crate::intent::{Action, IntentName};
 
 /// How much each of an embedding's unit vectors counts beside the others: static, layer 6, last layer.
 const WEIGHTS: [f32; BLOCKS] = [0.5, 0.7, 1.0];

@@ -1,0 +1,129 @@
+#!/bin/sh
+# Tests a gateway with the official `openai` clients for Python and Node.
+#
+#   tests/clients/run.sh PATH_TO_BINARY
+#
+# What the tests need goes into ignored folders (.venv, tests/clients/node_modules) and is kept while
+# requirements.txt and package-lock.json stay as they are.
+set -eu
+
+say() { printf '%s\n' "clients: $*" >&2; }
+fail() { say "$*"; exit 1; }
+
+[ $# -eq 1 ] || fail "usage: tests/clients/run.sh PATH_TO_BINARY"
+[ -f "$1" ] && [ -x "$1" ] || fail "$1 is no program; build it first (cargo build --release)"
+binary=$(cd "$(dirname "$1")" && pwd)/$(basename "$1")
+here=$(cd "$(dirname "$0")" && pwd)
+root=$(cd "$here/../.." && pwd)
+# The gateway finds its model and the shipped intents from here.
+cd "$root"
+
+# --- What the tests need --------------------------------------------------------------------------------------
+
+has_python() { python3 -c 'import ensurepip, sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null; }
+has_node() {
+    node -e 'process.exit(parseInt(process.versions.node) < 18 ? 1 : 0)' 2>/dev/null && npm --version >/dev/null 2>&1
+}
+
+# ensure CHECK NEEDED PACKAGE…: where the check fails, root on Debian installs the packages, others are told to.
+ensure() {
+    check=$1 needed=$2
+    shift 2
+    if "$check"; then return; fi
+    if [ "$(id -u)" -eq 0 ] && [ -f /etc/debian_version ]; then
+        say "installing $*"
+        DEBIAN_FRONTEND=noninteractive apt-get install -y -q "$@" >/dev/null || true
+    fi
+    "$check" || fail "$needed is needed; on Debian: apt-get install -y $*"
+}
+
+ensure has_python "Python 3.11 or later with venv" python3 python3-venv
+ensure has_node "Node.js 18 or later with npm" nodejs npm
+
+scratch=$(mktemp -d)
+gateway=
+
+stop() {
+    if [ -n "$gateway" ] && kill "$gateway" 2>/dev/null; then
+        waits=0
+        while kill -0 "$gateway" 2>/dev/null && [ $waits -lt 50 ]; do
+            sleep 0.1
+            waits=$((waits + 1))
+        done
+        kill -9 "$gateway" 2>/dev/null || true
+    fi
+    rm -rf "$scratch"
+}
+trap stop EXIT
+trap 'exit 130' INT
+trap 'exit 143' TERM HUP
+
+venv=$root/.venv/clients
+{ python3 --version && cat "$here/requirements.txt"; } >"$scratch/stamp"
+if ! cmp -s "$scratch/stamp" "$venv/clients.stamp" || ! [ -x "$venv/bin/python" ]; then
+    say "installing the Python client"
+    python3 -m venv "$venv"
+    "$venv/bin/python" -m pip install -q --disable-pip-version-check -r "$here/requirements.txt"
+    cp "$scratch/stamp" "$venv/clients.stamp"
+fi
+
+modules=$here/node_modules
+if ! cmp -s "$here/package-lock.json" "$modules/clients.stamp"; then
+    say "installing the Node client"
+    (cd "$here" && npm ci --silent --ignore-scripts --no-audit --no-fund)
+    cp "$here/package-lock.json" "$modules/clients.stamp"
+fi
+
+# --- The gateway ----------------------------------------------------------------------------------------------
+
+# The defaults are tested: no config.toml that lies around, no setting of whoever runs this (but where the
+# model is), and no proxy comes between.
+: >"$scratch/config.toml"
+for name in $(env | sed -n 's/^\(INTENTGATE_[A-Za-z0-9_]*\)=.*/\1/p'); do
+    case $name in
+    INTENTGATE_MODEL__*) ;;
+    *) unset "$name" ;;
+    esac
+done
+export NO_PROXY=127.0.0.1 no_proxy=127.0.0.1
+log=$scratch/gateway.log
+NO_COLOR=1 INTENTGATE_SERVER__LISTEN=127.0.0.1:0 INTENTGATE_ADMIN__LISTEN=127.0.0.1:0 \
+    "$binary" --config "$scratch/config.toml" --intents "$root/intents" serve >"$log" 2>&1 &
+gateway=$!
+
+show_log() {
+    say "the gateway's log ends with:"
+    tail -n 30 "$log" >&2
+}
+
+# The first start embeds every example: ten seconds on two idle cores, more on busy ones.
+BASE_URL= ADMIN_URL= waits=0
+while [ -z "$BASE_URL" ] || [ -z "$ADMIN_URL" ]; do
+    if ! kill -0 "$gateway" 2>/dev/null; then
+        show_log
+        fail "the gateway ended before it was ready"
+    elif [ $waits -ge 1200 ]; then
+        show_log
+        fail "the gateway was not ready after two minutes"
+    fi
+    sleep 0.1
+    waits=$((waits + 1))
+    BASE_URL=$(sed -n 's|.*base URL  *\(http://[0-9.:]*/v1\).*|\1|p' "$log")
+    ADMIN_URL=$(sed -n 's|.*admin  *\(http://[0-9.:]*/metrics\).*|\1|p' "$log")
+done
+export BASE_URL ADMIN_URL
+say "testing $BASE_URL"
+
+# --- Both suites, the second also where the first has failed --------------------------------------------------
+
+failed=
+export PYTHONDONTWRITEBYTECODE=1
+"$venv/bin/python" -m pytest -q -p no:cacheprovider "$here/test_openai.py" || failed="$failed Python"
+node --test --test-reporter=dot "$here/openai.test.mjs" || failed="$failed Node"
+
+kill -0 "$gateway" 2>/dev/null || failed="$failed gateway-ended"
+if [ -n "$failed" ]; then
+    show_log
+    fail "failed:$failed"
+fi
+say "both clients are content"

@@ -1,0 +1,489 @@
+//! Folders of good and bad files: the good ones load, and what is said of the bad ones is a snapshot each.
+
+use std::fmt::Write as _;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use intentgate::config::Config;
+use intentgate::intent::file::{self, Context};
+use intentgate::intent::{Action, Intent};
+use intentgate::language::Language;
+use intentgate::problem::Problems;
+
+const NO_VARIABLES: [(String, String); 0] = [];
+
+#[test]
+fn every_good_configuration_loads() {
+    for path in entries("tests/files/config/good") {
+        let loaded = Config::load(Some(&path), NO_VARIABLES.into_iter());
+        loaded.unwrap_or_else(|problems| panic!("{}", problems.render(Language::En)));
+    }
+}
+
+#[test]
+fn every_bad_configuration_says_what_is_wrong() {
+    for path in entries("tests/files/config/bad") {
+        match Config::load(Some(&path), NO_VARIABLES.into_iter()) {
+            Ok(config) => panic!("{} loads: {config:#?}", path.display()),
+            Err(problems) => said(&format!("config_{}", stem(&path)), &problems),
+        }
+    }
+}
+
+#[test]
+fn values_are_what_the_file_says() {
+    let path = Path::new("tests/files/config/good/everything.toml");
+    let config = Config::load(Some(path), NO_VARIABLES.into_iter()).unwrap();
+    let folder = Path::new("tests/files/config/good");
+    assert_eq!(config.server.listen.to_string(), "[::]:8080");
+    assert_eq!(config.server.grace.as_secs(), 90);
+    let url = config.upstream.url.unwrap().to_string();
+    assert_eq!(url, "https://api.example.com/v1");
+    assert_eq!(config.upstream.api_key.unwrap().reveal(), "sk-from-a-file");
+    assert_eq!(config.upstream.connect_timeout.as_millis(), 250);
+    assert_eq!(config.upstream.idle_timeout.as_secs(), 120);
+    assert_eq!(config.upstream.pass_through, [""; 0]);
+    assert_eq!(config.model.path, Some(folder.join("model")));
+    assert_eq!(config.model.cache, Some(folder.join("../cache")));
+    let runtime = PathBuf::from("/opt/onnxruntime/libonnxruntime.so");
+    assert_eq!(config.model.runtime, Some(runtime));
+    assert_eq!(config.gate.intents, Some(folder.join("intents")));
+    assert!((config.gate.false_reject_target - 1.0).abs() < f64::EPSILON);
+    assert_eq!(config.gate.reject_reply.text(Language::Zh), "不行。");
+    assert_eq!(config.limits.body, 512 << 10);
+    assert_eq!(config.limits.body_timeout.as_secs(), 3600);
+}
+
+#[test]
+fn an_empty_url_means_the_demo() {
+    let path = Path::new("tests/files/config/good/demo_upstream.toml");
+    let config = Config::load(Some(path), NO_VARIABLES.into_iter()).unwrap();
+    assert_eq!(config.upstream.url, None);
+}
+
+#[test]
+fn the_environment_goes_over_the_file() {
+    let path = Path::new("tests/files/config/good/everything.toml");
+    let variables = [
+        ("INTENTGATE_SERVER__LISTEN", "127.0.0.1:1"),
+        ("INTENTGATE_SERVER__LOG", "debug"),
+        ("INTENTGATE_MODEL__THREADS", "3"),
+        ("INTENTGATE_GATE__FALSE_REJECT_TARGET", "0.5"),
+        ("INTENTGATE_UPSTREAM__PASS_THROUGH", "[\"/v1/audio\"]"),
+        ("INTENTGATE_SHOP__NAME", "42"),
+        // A text is one for both languages; only a file can give one a language.
+        ("INTENTGATE_SHOP__PHONE", "电话"),
+        // Neither a key nor ours.
+        ("INTENTGATE_LANG", "zh"),
+        ("SERVER__LISTEN", "nothing"),
+    ];
+    let config = Config::load(Some(path), owned(&variables)).unwrap();
+    assert_eq!(config.server.listen.to_string(), "127.0.0.1:1");
+    assert_eq!(config.server.log, "debug");
+    assert_eq!(config.model.threads.get(), 3);
+    assert!((config.gate.false_reject_target - 0.5).abs() < f64::EPSILON);
+    assert_eq!(config.upstream.pass_through, ["/v1/audio"]);
+    let phrase = intentgate::language::Phrase::same("{{name}} {{phone}}");
+    let filled = config.shop.fill(&phrase).unwrap();
+    assert_eq!(
+        (filled.zh.as_str(), filled.en.as_str()),
+        ("42 电话", "42 电话")
+    );
+}
+
+#[test]
+fn a_bad_variable_is_named() {
+    let cases: [(&str, &[(&str, &str)]); 6] = [
+        (
+            "environment_wrong_type",
+            &[
+                ("INTENTGATE_MODEL__THREADS", "many"),
+                ("INTENTGATE_SERVER__GRACE", "30"),
+                ("INTENTGATE_GATE__FALSE_REJECT_TARGET", "1.5"),
+                ("INTENTGATE_UPSTREAM__PASS_THROUGH", "/v1/models"),
+            ],
+        ),
+        (
+            "environment_unknown_key",
+            &[
+                ("INTENTGATE_SERVER__LISTN", "127.0.0.1:80"),
+                ("INTENTGATE_SEVER__LISTEN", "127.0.0.1:80"),
+                ("INTENTGATE_SERVER__LISTEN__PORT", "80"),
+            ],
+        ),
+        (
+            "environment_key_file_missing",
+            &[("INTENTGATE_UPSTREAM__API_KEY_FILE", "/nowhere/key")],
+        ),
+        (
+            "environment_key_spaces",
+            &[("INTENTGATE_UPSTREAM__API_KEY", "sk-1 sk-2")],
+        ),
+        (
+            "environment_pass_through",
+            &[("INTENTGATE_UPSTREAM__PASS_THROUGH", "['v1']")],
+        ),
+        (
+            "environment_list_of_numbers",
+            &[("INTENTGATE_UPSTREAM__PASS_THROUGH", "['/v1', 7]")],
+        ),
+    ];
+    for (name, variables) in cases {
+        let path = Path::new("tests/files/config/good/empty.toml");
+        let problems = Config::load(Some(path), owned(variables)).unwrap_err();
+        said(name, &problems);
+    }
+}
+
+// Problems are written to terminals and logs, which are no place for a key.
+#[test]
+fn no_problem_shows_a_key() {
+    for value in [
+        "[\"sk-secret\"]",
+        "{ key = \"sk-secret\" }",
+        "\"sk-secret sk-secret\"",
+        "sk-secret",
+        "\"sk-secret",
+    ] {
+        let text = format!("[upstream]\napi_key = {value}\n");
+        let problems = Config::parse("x", &text, Path::new(""), Vec::new()).unwrap_err();
+        let said = problems.render(Language::En);
+        assert!(!said.contains("sk-secret"), "{said}");
+    }
+}
+
+#[test]
+fn a_configuration_that_cannot_be_read_is_named() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("config.toml");
+    let load = || Config::load(Some(&path), NO_VARIABLES.into_iter()).unwrap_err();
+    said_in("config_missing", &load(), folder.path());
+    fs::write(&path, gbk_after("[shop]\n")).unwrap();
+    said_in("config_gbk", &load(), folder.path());
+    fs::remove_file(&path).unwrap();
+    fs::create_dir(&path).unwrap();
+    said_in("config_is_a_folder", &load(), folder.path());
+}
+
+#[test]
+fn every_line_commented_out_in_the_shipped_configuration_is_the_default() {
+    let shipped = Shipped::read();
+    let defaults: Vec<_> = shipped.keys.iter().filter(|key| !key.example).collect();
+    assert!(defaults.len() > 15, "{}", defaults.len());
+    let text = shipped.uncommented(|key| !key.example);
+    let config = Config::parse("config.toml", &text, Path::new(""), Vec::new());
+    let config = config.unwrap_or_else(|problems| panic!("{}", problems.render(Language::En)));
+    assert_eq!(format!("{config:#?}"), format!("{:#?}", Config::default()));
+}
+
+#[test]
+fn every_example_in_the_shipped_configuration_is_accepted() {
+    // A file that is not there is a problem, and so is a key beside it.
+    let text = Shipped::read().uncommented(|key| key.name != "api_key_file");
+    let config = Config::parse("config.toml", &text, Path::new(""), Vec::new());
+    let config = config.unwrap_or_else(|problems| panic!("{}", problems.render(Language::En)));
+    assert!(config.upstream.url.is_some());
+}
+
+#[test]
+fn the_shipped_configuration_loads_and_names_every_key_there_is() {
+    let path = Path::new("config.toml");
+    let config = Config::load(Some(path), NO_VARIABLES.into_iter()).unwrap();
+    assert_eq!(format!("{config:?}"), format!("{:?}", Config::default()));
+
+    let shipped = Shipped::read();
+    let sections = accepted("no_such_section = 1\n");
+    for section in &sections {
+        let keys = match section.as_str() {
+            // Its keys are the operator's own.
+            "shop" => vec!["name".to_owned(), "human".to_owned()],
+            section => accepted(&format!("[{section}]\nno_such_key = 1\n")),
+        };
+        for key in keys {
+            let named = |k: &&Key| k.section == *section && k.name == key;
+            let found = shipped.keys.iter().filter(named).count();
+            assert_eq!(found, 1, "{section}.{key} in config.toml");
+        }
+    }
+    assert!(sections.len() >= 7, "{sections:?}");
+}
+
+#[test]
+fn every_good_folder_of_intents_loads() {
+    for folder in entries("tests/files/intents/good") {
+        let intents = read_intents(&folder);
+        assert!(
+            intents.is_ok(),
+            "{}",
+            intents.unwrap_err().render(Language::En)
+        );
+    }
+}
+
+#[test]
+fn every_bad_folder_of_intents_says_what_is_wrong() {
+    for folder in entries("tests/files/intents/bad") {
+        match read_intents(&folder) {
+            Ok(intents) => panic!("{} loads: {intents:#?}", folder.display()),
+            Err(problems) => said(&format!("intents_{}", stem(&folder)), &problems),
+        }
+    }
+}
+
+#[test]
+fn a_folder_of_intents_that_cannot_be_read_is_named() {
+    let parent = tempfile::tempdir().unwrap();
+    let folder = parent.path().join("intents");
+    let load = || read_intents(&folder).unwrap_err();
+    said_in("intents_missing_folder", &load(), parent.path());
+    fs::create_dir(&folder).unwrap();
+    said_in("intents_empty_folder", &load(), parent.path());
+    // Every unreadable file is named, not the first alone.
+    fs::write(folder.join("refund.toml"), gbk_after("examples = [\n")).unwrap();
+    fs::write(folder.join("hours.toml"), gbk_after("")).unwrap();
+    fs::write(folder.join("joke.toml"), "examples = 1\n").unwrap();
+    said_in("intents_gbk", &load(), parent.path());
+}
+
+#[test]
+fn an_example_knows_its_line() {
+    let cases: [(&str, &[(usize, &str)]); 7] = [
+        (
+            "one_a_line",
+            &[(5, "我要退款"), (7, "怎么退钱"), (9, "where is my refund")],
+        ),
+        ("same_line", &[(1, "我要退款"), (2, "怎么退钱")]),
+        (
+            "list",
+            &[
+                (3, "我要退款"),
+                (3, "怎么退钱"),
+                (5, "#1 order refund"),
+                (7, "where is my refund"),
+            ],
+        ),
+        (
+            // Escapes make other lines than the file has, so the key's line stands for all.
+            "escapes",
+            &[(2, "我要"), (2, "退款"), (2, "怀么退钱")],
+        ),
+        ("literal", &[(2, "我要\"退款\""), (3, "C:\\refund")]),
+        ("windows_lines", &[(3, "我要退款"), (5, "怎么退钱")]),
+        ("other_files", &[(1, "我要退款")]),
+    ];
+    for (case, expected) in cases {
+        let folder = Path::new("tests/files/intents/good").join(case);
+        let intents = read_intents(&folder).unwrap();
+        assert_eq!(intents.len(), 1, "{case}");
+        assert_eq!(lines(&intents[0]), expected, "{case}");
+    }
+    let intents = read_intents(Path::new("tests/files/intents/good/one_text")).unwrap();
+    assert_eq!(lines(&intents[0]), [(1, "几")]);
+    assert_eq!(lines(&intents[1]), [(1, "我要退款")]);
+}
+
+// What Windows' editor puts before the text is neither content nor a reason to count otherwise.
+#[test]
+fn a_byte_order_mark_changes_nothing() {
+    for text in [
+        "title = \"退款\"\nexamples = \"\"\"\n我要退款\n怎么退钱\n\"\"\"\n",
+        "examples = \"\"\"我要退款\n怎么退钱\"\"\"\n",
+        "examples = \"我要退款\"\n",
+        "action = \"answer\"\nreply = \"好\"\nexamples = [\"我要退款\",\n\"怎么退钱\"]\n",
+    ] {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("refund.toml");
+        fs::write(&path, text).unwrap();
+        let without = read_intents(folder.path()).unwrap();
+        fs::write(&path, format!("\u{feff}{text}")).unwrap();
+        let with = read_intents(folder.path()).unwrap();
+        assert_eq!(with, without, "{text}");
+    }
+}
+
+#[test]
+fn titles_and_replies_are_there_in_both_languages() {
+    let intents = read_intents(Path::new("tests/files/intents/good/replies")).unwrap();
+    let [hours, joke, refund, weather] = &intents[..] else {
+        panic!("{intents:#?}");
+    };
+    let shop = Config::default();
+    let human = shop
+        .shop
+        .fill(&intentgate::language::Phrase::same("{{human}}"));
+    let human = human.unwrap();
+    let reply = hours.reply.as_ref().unwrap();
+    assert_eq!(hours.title.text(Language::Zh), "营业时间");
+    assert_eq!(hours.title.text(Language::En), "Opening hours");
+    assert_eq!(reply.zh, format!("本店九点开门。{}", human.zh));
+    assert_eq!(reply.en, "our shop opens at 9.");
+    // The gate's own, where the intent has none.
+    let fallback = shop.shop.fill(&shop.gate.reject_reply).unwrap();
+    assert_eq!(joke.reply.as_ref(), Some(&fallback));
+    assert_eq!(
+        (refund.action, refund.reply.as_ref()),
+        (Action::Forward, None)
+    );
+    assert_eq!(refund.title.text(Language::Zh), "refund");
+    assert_eq!(weather.reply.as_ref().unwrap().en, "只聊购物，{名字} {{");
+}
+
+#[test]
+fn the_shipped_intents_are_enough_to_start_a_shop_with() {
+    let intents = read_intents(Path::new("intents"));
+    let intents = intents.unwrap_or_else(|problems| panic!("{}", problems.render(Language::En)));
+    let of = |action| intents.iter().filter(move |i| i.action == action);
+    let chinese = |text: &&str| Language::of_text(text) == Language::Zh;
+
+    assert!(of(Action::Forward).count() >= 14);
+    assert!(of(Action::Answer).count() >= 3);
+    assert!(of(Action::Reject).count() >= 5);
+    for intent in &intents {
+        let texts: Vec<_> = intent.examples.iter().map(|e| e.text.as_str()).collect();
+        let zh = texts.iter().filter(|text| chinese(text)).count();
+        let name = &intent.name;
+        assert!(zh >= 5, "{name} has {zh} Chinese examples");
+        assert!(
+            texts.len() - zh >= 5,
+            "{name} has {zh} Chinese examples only"
+        );
+        if intent.action == Action::Forward {
+            assert!(texts.len() >= 40, "{name} has {} examples", texts.len());
+        }
+        assert_eq!(Language::of_text(&intent.title.zh), Language::Zh, "{name}");
+        assert_eq!(Language::of_text(&intent.title.en), Language::En, "{name}");
+    }
+    let fallback = &Config::default();
+    let fallback = fallback.shop.fill(&fallback.gate.reject_reply).unwrap();
+    for intent in of(Action::Answer).chain(of(Action::Reject)) {
+        let (name, reply) = (&intent.name, intent.reply.as_ref().unwrap());
+        assert_ne!(reply, &fallback, "{name} has no reply of its own");
+        assert_eq!(Language::of_text(&reply.zh), Language::Zh, "{name}");
+        assert_eq!(Language::of_text(&reply.en), Language::En, "{name}");
+    }
+}
+
+fn read_intents(folder: &Path) -> Result<Vec<Intent>, Problems> {
+    let config = Config::default();
+    let context = Context {
+        shop: &config.shop,
+        reject_reply: &config.gate.reject_reply,
+    };
+    file::parse(folder, &file::read_folder(folder)?, context)
+}
+
+fn lines(intent: &Intent) -> Vec<(usize, &str)> {
+    let examples = intent.examples.iter();
+    examples.map(|e| (e.line, e.text.as_str())).collect()
+}
+
+/// Snapshots both languages of what is said.
+fn said(name: &str, problems: &Problems) {
+    let mut both = String::new();
+    for language in [Language::Zh, Language::En] {
+        writeln!(both, "{}\n", problems.render(language)).unwrap();
+    }
+    insta::with_settings!({ prepend_module_to_snapshot => false, omit_expression => true }, {
+        insta::assert_snapshot!(name, both.trim_end());
+    });
+}
+
+/// The same, with `folder`'s name, which differs each time, left out.
+fn said_in(name: &str, problems: &Problems, folder: &Path) {
+    let folder = folder.display().to_string();
+    let mut problems = problems.clone();
+    for problem in &mut problems.0 {
+        problem.file = problem.file.replace(&folder, "FOLDER");
+        problem.message = problem.message.map(|text| text.replace(&folder, "FOLDER"));
+    }
+    said(name, &problems);
+}
+
+/// What a folder holds, by name.
+fn entries(folder: &str) -> Vec<PathBuf> {
+    let mut entries: Vec<_> = fs::read_dir(folder)
+        .unwrap()
+        .map(|entry| entry.unwrap().path())
+        .collect();
+    entries.sort();
+    assert!(!entries.is_empty(), "{folder} is empty");
+    entries
+}
+
+fn stem(path: &Path) -> &str {
+    path.file_stem().unwrap().to_str().unwrap()
+}
+
+fn owned(variables: &[(&str, &str)]) -> impl Iterator<Item = (String, String)> {
+    let owned: Vec<_> = variables
+        .iter()
+        .map(|(name, value)| ((*name).to_owned(), (*value).to_owned()))
+        .collect();
+    owned.into_iter()
+}
+
+/// `text` and then 退款 as a Chinese Windows saves it.
+fn gbk_after(text: &str) -> Vec<u8> {
+    [text.as_bytes(), b"\"\xcd\xcb\xbf\xee\"\n"].concat()
+}
+
+/// The keys that are accepted where `text` has one that is not.
+fn accepted(text: &str) -> Vec<String> {
+    let problems = Config::parse("x", text, Path::new(""), Vec::new()).unwrap_err();
+    let said = problems.render(Language::En);
+    let (_, keys) = said.split_once("accepted: ").unwrap();
+    keys.split(", ").map(str::to_owned).collect()
+}
+
+/// `config.toml` as it is shipped: every key commented out.
+struct Shipped {
+    keys: Vec<Key>,
+}
+
+struct Key {
+    section: String,
+    name: String,
+    line: String,
+    /// Marked as an example, so no default.
+    example: bool,
+}
+
+impl Shipped {
+    fn read() -> Self {
+        let text = fs::read_to_string("config.toml").unwrap();
+        let mut keys = Vec::new();
+        let (mut section, mut before) = (String::new(), "");
+        for line in text.lines() {
+            if let Some(name) = line.strip_prefix('[') {
+                section = name.trim_end_matches(']').to_owned();
+            }
+            let line = line.trim_start_matches("# ");
+            let key = line.split_once(" = ").map(|(name, _)| name);
+            let is_key = |name: &&str| name.chars().all(|c| c.is_ascii_lowercase() || c == '_');
+            if let Some(name) = key.filter(is_key) {
+                keys.push(Key {
+                    section: section.clone(),
+                    name: name.to_owned(),
+                    line: line.to_owned(),
+                    example: before.contains("example:"),
+                });
+            }
+            before = line;
+        }
+        Shipped { keys }
+    }
+
+    /// The file with these keys switched on.
+    fn uncommented(&self, wanted: impl Fn(&Key) -> bool) -> String {
+        let mut text = String::new();
+        let mut section = "";
+        for key in self.keys.iter().filter(|key| wanted(key)) {
+            if key.section != section {
+                section = &key.section;
+                writeln!(text, "[{section}]").unwrap();
+            }
+            writeln!(text, "{}", key.line).unwrap();
+        }
+        text
+    }
+}

@@ -1,0 +1,53 @@
+//! What the tests of the running gateway share: a real gateway, a fake LLM, a client that checks replies.
+
+mod gateway;
+pub(crate) mod intents;
+pub(crate) mod log;
+mod raw;
+mod reply;
+mod upstream;
+
+use std::time::Duration;
+
+use serde_json::{Value, json};
+use tokio::time::{Instant, sleep, timeout};
+
+pub(crate) use gateway::{Answer, Gateway};
+pub(crate) use raw::raw;
+pub(crate) use reply::{check_error, check_reply};
+pub(crate) use upstream::{COMPLETION, Upstream};
+
+/// On a busy machine everything that is to happen has happened by then.
+const DEADLINE: Duration = Duration::from_secs(20);
+
+/// A chat completion request with one question in it.
+pub(crate) fn chat(question: &str) -> Value {
+    json!({"model": "test-model", "messages": [{"role": "user", "content": question}]})
+}
+
+/// The same, to be answered as a stream.
+pub(crate) fn stream(question: &str) -> Value {
+    let mut request = chat(question);
+    request["stream"] = json!(true);
+    request
+}
+
+/// What a future comes to, which must be soon.
+pub(crate) async fn soon<F: Future>(what: &str, future: F) -> F::Output {
+    match timeout(DEADLINE, future).await {
+        Ok(output) => output,
+        Err(_) => panic!("waited {DEADLINE:?} in vain: {what}"),
+    }
+}
+
+/// Asks again until it holds.
+pub(crate) async fn eventually(what: &str, holds: impl AsyncFn() -> bool) {
+    let begun = Instant::now();
+    while !holds().await {
+        assert!(
+            begun.elapsed() < DEADLINE,
+            "waited {DEADLINE:?} in vain: {what}"
+        );
+        sleep(Duration::from_millis(5)).await;
+    }
+}

@@ -1,0 +1,21 @@
+//! Requests as bytes, where a client library would tidy them up.
+
+use std::net::SocketAddr;
+
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpStream;
+
+use super::soon;
+
+/// Sends `request` with `connection: close` after its first line; everything that comes back.
+pub(crate) async fn raw(address: SocketAddr, request: &str) -> String {
+    let (first, rest) = request.split_once("\r\n").unwrap();
+    let request = format!("{first}\r\nhost: test\r\nconnection: close\r\n{rest}");
+    let mut stream = TcpStream::connect(address).await.unwrap();
+    stream.write_all(request.as_bytes()).await.unwrap();
+    let mut reply = String::new();
+    soon("a reply", stream.read_to_string(&mut reply))
+        .await
+        .unwrap();
+    reply
+}

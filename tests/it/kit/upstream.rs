@@ -1,0 +1,285 @@
+//! A fake LLM that does what the test says, and tells what it got.
+
+use std::collections::VecDeque;
+use std::convert::Infallible;
+use std::io;
+use std::net::SocketAddr;
+use std::pin::Pin;
+use std::sync::{Arc, Mutex};
+use std::task::{Context, Poll};
+
+use bytes::Bytes;
+use http::{HeaderMap, Method, Request, Response};
+use http_body::{Body, Frame};
+use http_body_util::combinators::BoxBody;
+use http_body_util::{BodyExt, Full};
+use hyper::body::Incoming;
+use hyper::server::conn::http1;
+use hyper::service::service_fn;
+use hyper_util::rt::TokioIo;
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::{mpsc, oneshot};
+use tokio::task::JoinSet;
+
+use super::soon;
+
+/// What it replies where the test says nothing else.
+pub(crate) const COMPLETION: &str = r#"{"id":"up-1","object":"chat.completion","choices":[{"index":0,"message":{"role":"assistant","content":"from the upstream"},"finish_reason":"stop"}]}"#;
+
+type AnyBody = BoxBody<Bytes, io::Error>;
+
+pub(crate) struct Upstream {
+    address: SocketAddr,
+    received: mpsc::UnboundedReceiver<Received>,
+    script: Arc<Script>,
+    hang_up: mpsc::Sender<oneshot::Sender<()>>,
+    _accepting: JoinSet<()>,
+}
+
+/// A request as it arrived.
+#[derive(Debug)]
+pub(crate) struct Received {
+    pub(crate) method: Method,
+    /// Path and query.
+    pub(crate) target: String,
+    pub(crate) headers: HeaderMap,
+    pub(crate) body: Bytes,
+}
+
+/// A reply whose pieces the test sends. Dropped, the reply has ended.
+#[derive(Debug)]
+pub(crate) struct Pace {
+    pieces: mpsc::UnboundedSender<io::Result<Bytes>>,
+    gone: Gone,
+}
+
+/// Tells when nobody waits for the reply any more.
+#[derive(Debug)]
+pub(crate) struct Gone(oneshot::Receiver<Infallible>);
+
+#[derive(Debug)]
+struct Script {
+    acts: Mutex<VecDeque<Act>>,
+    record: mpsc::UnboundedSender<Received>,
+}
+
+/// What is done with one request.
+#[derive(Debug)]
+enum Act {
+    Reply(Response<Bytes>),
+    Pace(Response<Paced>),
+    /// Each piece of the request's body is a piece of the reply's, as it comes.
+    Echo,
+    Hang(oneshot::Sender<Infallible>),
+    BreakOff,
+}
+
+impl Upstream {
+    pub(crate) async fn start() -> Upstream {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = listener.local_addr().unwrap();
+        let (record, received) = mpsc::unbounded_channel();
+        let script = Arc::new(Script {
+            acts: Mutex::default(),
+            record,
+        });
+        let (hang_up, told) = mpsc::channel(1);
+        let mut accepting = JoinSet::new();
+        accepting.spawn(accept(listener, script.clone(), told));
+        Upstream {
+            address,
+            received,
+            script,
+            hang_up,
+            _accepting: accepting,
+        }
+    }
+
+    /// The base URL.
+    pub(crate) fn url(&self) -> String {
+        format!("http://{}/v1", self.address)
+    }
+
+    pub(crate) fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// The base URL of an upstream that takes no connections.
+    pub(crate) async fn refusing() -> String {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        format!("http://{}/v1", listener.local_addr().unwrap())
+    }
+
+    /// The next request is replied to with this.
+    pub(crate) fn replies(&self, response: Response<impl Into<Bytes>>) {
+        self.act(Act::Reply(response.map(Into::into)));
+    }
+
+    /// The next request gets a stream whose pieces the test sends.
+    pub(crate) fn paces(&self) -> Pace {
+        let stream = Response::builder().header("content-type", "text/event-stream");
+        self.paces_with(stream)
+    }
+
+    /// The same with a response of the test's own.
+    pub(crate) fn paces_with(&self, response: http::response::Builder) -> Pace {
+        let (pieces, coming) = mpsc::unbounded_channel();
+        let (waited_for, gone) = oneshot::channel();
+        let body = Paced {
+            coming,
+            _waited_for: waited_for,
+        };
+        self.act(Act::Pace(response.body(body).unwrap()));
+        let gone = Gone(gone);
+        Pace { pieces, gone }
+    }
+
+    /// The next request's body comes back piece by piece.
+    pub(crate) fn echoes(&self) {
+        self.act(Act::Echo);
+    }
+
+    /// The next request is never replied to.
+    pub(crate) fn hangs(&self) -> Gone {
+        let (waited_for, gone) = oneshot::channel();
+        self.act(Act::Hang(waited_for));
+        Gone(gone)
+    }
+
+    /// The next request's connection closes before a reply.
+    pub(crate) fn breaks_off(&self) {
+        self.act(Act::BreakOff);
+    }
+
+    fn act(&self, act: Act) {
+        self.script.acts.lock().unwrap().push_back(act);
+    }
+
+    /// The next request that arrived.
+    pub(crate) async fn received(&mut self) -> Received {
+        let received = soon("a request at the upstream", self.received.recv());
+        received.await.unwrap()
+    }
+
+    /// How many requests have arrived that no test has looked at.
+    pub(crate) fn unseen(&mut self) -> usize {
+        std::iter::from_fn(|| self.received.try_recv().ok()).count()
+    }
+
+    /// Closes every connection; comes back when that is done.
+    pub(crate) async fn closes_connections(&self) {
+        let (done, closed) = oneshot::channel();
+        self.hang_up.send(done).await.unwrap();
+        soon("connections closed", closed).await.unwrap();
+    }
+}
+
+impl Pace {
+    pub(crate) fn send(&self, piece: impl Into<Bytes>) {
+        self.pieces.send(Ok(piece.into())).unwrap();
+    }
+
+    /// Ends the connection in the middle of the reply.
+    pub(crate) fn break_off(self) {
+        self.pieces.send(Err(broken())).unwrap();
+    }
+
+    pub(crate) async fn client_gone(self) {
+        self.gone.client_gone().await;
+    }
+}
+
+impl Gone {
+    pub(crate) async fn client_gone(self) {
+        soon("the cancellation at the upstream", self.0)
+            .await
+            .unwrap_err();
+    }
+}
+
+async fn accept(
+    listener: TcpListener,
+    script: Arc<Script>,
+    mut told: mpsc::Receiver<oneshot::Sender<()>>,
+) {
+    let mut connections = JoinSet::new();
+    loop {
+        tokio::select! {
+            Ok((stream, _)) = listener.accept() => {
+                connections.spawn(serve(stream, script.clone()));
+            }
+            Some(done) = told.recv() => {
+                connections.shutdown().await;
+                done.send(()).ok();
+            }
+        }
+    }
+}
+
+async fn serve(stream: TcpStream, script: Arc<Script>) {
+    stream.set_nodelay(true).unwrap();
+    let answer = service_fn(move |request| answer(request, script.clone()));
+    let connection = http1::Builder::new().serve_connection(TokioIo::new(stream), answer);
+    // Broken connections are what many tests are about.
+    connection.await.ok();
+}
+
+async fn answer(
+    request: Request<Incoming>,
+    script: Arc<Script>,
+) -> Result<Response<AnyBody>, io::Error> {
+    let act = script.acts.lock().unwrap().pop_front();
+    let (parts, body) = request.into_parts();
+    let (body, echo) = match act {
+        Some(Act::Echo) => (Bytes::new(), Some(body)),
+        _ => (
+            body.collect().await.map_err(io::Error::other)?.to_bytes(),
+            None,
+        ),
+    };
+    let received = Received {
+        method: parts.method,
+        target: parts.uri.to_string(),
+        headers: parts.headers,
+        body,
+    };
+    script.record.send(received).ok();
+    match act {
+        Some(Act::Reply(response)) => Ok(response.map(whole)),
+        Some(Act::Pace(response)) => Ok(response.map(Paced::boxed)),
+        Some(Act::Echo) => Ok(Response::new(
+            echo.unwrap().map_err(io::Error::other).boxed(),
+        )),
+        Some(Act::Hang(_waited_for)) => std::future::pending().await,
+        Some(Act::BreakOff) => Err(broken()),
+        None => Ok(Response::new(whole(COMPLETION.into()))),
+    }
+}
+
+fn whole(body: Bytes) -> AnyBody {
+    Full::new(body).map_err(|never| match never {}).boxed()
+}
+
+fn broken() -> io::Error {
+    io::Error::other("broken off as the test has it")
+}
+
+/// The body behind a [`Pace`].
+#[derive(Debug)]
+struct Paced {
+    coming: mpsc::UnboundedReceiver<io::Result<Bytes>>,
+    _waited_for: oneshot::Sender<Infallible>,
+}
+
+impl Body for Paced {
+    type Data = Bytes;
+    type Error = io::Error;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<io::Result<Frame<Bytes>>>> {
+        let piece = std::task::ready!(self.coming.poll_recv(cx));
+        Poll::Ready(piece.map(|piece| piece.map(Frame::data)))
+    }
+}
