@@ -18,7 +18,7 @@ const QUESTIONS: [(usize, &str); 2] = [
     (13, "请问这件衣服有没有加大码"),
     (
         32,
-        "hello, I ordered a pair of running shoes last week and the tracking page still shows no update for my order yet",
+        "hello, I ordered a pair of running shoes last week and the tracking page still shows no update for my order at all",
     ),
 ];
 
