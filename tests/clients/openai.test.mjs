@@ -58,7 +58,7 @@ const client = new OpenAI({
   timeout: 30_000,
   fetch: async (url, init) => {
     const response = await fetch(url, init);
-    const judged = init.method.toUpperCase() === 'POST' && new URL(url).pathname === '/v1/chat/completions';
+    const judged = new URL(url).pathname === '/v1/chat/completions';
     if (judged) answered[response.headers.get('x-intentgate-decision') ?? 'refused'] += 1;
     return response;
   },

@@ -69,7 +69,7 @@ answered: Counter[str] = Counter()
 
 
 def count(response) -> None:
-    if response.request.method == "POST" and response.request.url.path == "/v1/chat/completions":
+    if response.request.url.path == "/v1/chat/completions":
         answered[response.headers.get("x-intentgate-decision", "refused")] += 1
 
 
