@@ -1,13 +1,23 @@
-//! Memory that work has left behind.
+//! Memory that work has left behind, with glibc, which would keep it.
+//!
+//! Preparing a snapshot takes tens of megabytes for a moment. glibc raises the size from which it asks the
+//! system for a piece of its own as soon as one such piece is freed, and the sessions' files are large: from
+//! then on everything comes out of heaps that hardly ever shrink.
 
-/// Gives freed memory back to the system. Preparing a snapshot takes tens of megabytes for a moment, and
-/// glibc keeps what it has grown by: the sessions' own files have taught it that large pieces come and go.
+/// Has large pieces always come from the system, and go back to it. For the start of the process.
+pub fn return_large_pieces() {
+    #[cfg(all(target_os = "linux", target_env = "gnu"))]
+    #[expect(unsafe_code, reason = "no crate wraps it")]
+    // SAFETY: mallopt takes any value of this option, at any time.
+    unsafe {
+        libc::mallopt(libc::M_MMAP_THRESHOLD, 256 << 10);
+    }
+}
+
+/// Gives back what is free of the small pieces.
 pub fn give_back() {
     #[cfg(all(target_os = "linux", target_env = "gnu"))]
-    #[expect(
-        unsafe_code,
-        reason = "a call without arguments that could be wrong; no crate wraps it"
-    )]
+    #[expect(unsafe_code, reason = "no crate wraps it")]
     // SAFETY: malloc_trim takes any padding and touches free memory alone; it may run beside other threads.
     unsafe {
         libc::malloc_trim(0);

@@ -16,6 +16,7 @@ use crate::gate::Gate;
 use crate::intent::file::IntentFile;
 use crate::language::say;
 use crate::logging;
+use crate::memory;
 use crate::metrics::Metrics;
 use crate::proxy::Proxy;
 use crate::reload::{Intents, Reload};
@@ -66,6 +67,7 @@ impl Gateway {
     /// # Errors
     /// Whatever keeps the gateway from serving: files, model, ports.
     pub async fn start(config: Config) -> anyhow::Result<Gateway> {
+        memory::return_large_pieces();
         let tasks = Tasks::default();
         let metrics = Metrics::new()?;
         let public = bind(config.server.listen, "server.listen").await?;
