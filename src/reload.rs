@@ -83,16 +83,19 @@ impl Intents {
         self.preparation(embedder).run(files, progress).await
     }
 
-    /// A snapshot to begin with, where a full one would keep customers waiting.
+    /// The snapshot to begin with: a static one where a full one would keep customers waiting.
     ///
     /// # Errors
     /// As [`Intents::prepare`].
-    pub async fn prepare_static(
+    pub async fn prepare_first(
         &self,
         files: &[IntentFile],
         embedder: &Embedder,
-    ) -> Result<Option<Snapshot>, PrepareError> {
-        self.preparation(embedder).run_static(files, FEW).await
+        progress: impl Fn(usize, usize),
+    ) -> Result<Snapshot, PrepareError> {
+        self.preparation(embedder)
+            .run_first(files, FEW, progress)
+            .await
     }
 
     fn preparation<'a>(&'a self, embedder: &'a Embedder) -> Preparation<'a> {

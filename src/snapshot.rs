@@ -114,27 +114,26 @@ impl Preparation<'_> {
         progress: impl Fn(usize, usize),
     ) -> Result<(Snapshot, Vectors), PrepareError> {
         let intents = file::parse(self.folder, files, self.context)?;
-        let mut vectors = self.stored(&intents);
-        let new = unknown(&intents, &vectors);
-        let embedded = self.embed(&new, Stage::Encoder, progress).await?;
-        self.keep(&embedded);
-        vectors.extend(embedded);
-        Ok((self.fit(intents, &vectors, Stage::Encoder), vectors))
+        let vectors = self.stored(&intents);
+        self.complete(intents, vectors, progress).await
     }
 
-    /// A snapshot that judges by static vectors alone, where embedding the examples fully would take long: more
-    /// than `few` of them are new. It serves until the full one is there.
+    /// The snapshot to begin with. Where more than `few` examples are new, and embedding them fully would keep
+    /// customers waiting, it judges by static vectors alone; it serves until the full one is there.
     ///
     /// # Errors
     /// As [`Preparation::run`].
-    pub async fn run_static(
+    pub async fn run_first(
         self,
         files: &[IntentFile],
         few: usize,
-    ) -> Result<Option<Snapshot>, PrepareError> {
+        progress: impl Fn(usize, usize),
+    ) -> Result<Snapshot, PrepareError> {
         let intents = file::parse(self.folder, files, self.context)?;
-        if unknown(&intents, &self.stored(&intents)).len() <= few {
-            return Ok(None);
+        let vectors = self.stored(&intents);
+        if unknown(&intents, &vectors).len() <= few {
+            let (snapshot, _) = self.complete(intents, vectors, progress).await?;
+            return Ok(snapshot);
         }
         let all = unknown(&intents, &Vectors::new());
         let vectors = self
@@ -142,7 +141,21 @@ impl Preparation<'_> {
             .await?
             .into_iter()
             .collect();
-        Ok(Some(self.fit(intents, &vectors, Stage::Static)))
+        Ok(self.fit(intents, &vectors, Stage::Static))
+    }
+
+    /// Embeds what `vectors` lack, keeps it, and fits.
+    async fn complete(
+        self,
+        intents: Vec<Intent>,
+        mut vectors: Vectors,
+        progress: impl Fn(usize, usize),
+    ) -> Result<(Snapshot, Vectors), PrepareError> {
+        let new = unknown(&intents, &vectors);
+        let embedded = self.embed(&new, Stage::Encoder, progress).await?;
+        self.keep(&embedded);
+        vectors.extend(embedded);
+        Ok((self.fit(intents, &vectors, Stage::Encoder), vectors))
     }
 
     fn fit(self, intents: Vec<Intent>, vectors: &Vectors, stage: Stage) -> Snapshot {

@@ -33,7 +33,6 @@ pub fn read<T: DeserializeOwned + Default>(
     text: &str,
     overrides: &[Override],
 ) -> (T, Vec<Problem>) {
-    let text = text.strip_prefix('\u{feff}').unwrap_or(text);
     let source = Source {
         file,
         text,

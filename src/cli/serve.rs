@@ -23,6 +23,7 @@ use crate::reload::{Intents, Reload};
 use crate::server::{self, Tasks};
 use crate::snapshot::{Live, Snapshot};
 use crate::upstream::{Upstream, demo};
+use crate::verdict::Stage;
 
 /// A gateway that runs.
 #[derive(Debug)]
@@ -126,18 +127,18 @@ async fn first_snapshot(
     embedder: &Embedder,
 ) -> anyhow::Result<(Snapshot, Vec<IntentFile>)> {
     let files = intents.read()?;
-    if let Some(snapshot) = intents.prepare_static(&files, embedder).await? {
-        tracing::info!(
-            "{}",
-            say(
-                "有很多新例句：先用静态向量判断，全部计算好后自动换用完整向量",
-                "many examples are new: judging by static vectors until all are embedded",
-            )
-        );
-        return Ok((snapshot, Vec::new()));
+    let snapshot = terminal::prepare_first(intents, &files, embedder).await?;
+    if snapshot.stage == Stage::Encoder {
+        return Ok((snapshot, files));
     }
-    let (snapshot, _) = terminal::prepare(intents, &files, embedder).await?;
-    Ok((snapshot, files))
+    tracing::info!(
+        "{}",
+        say(
+            "有很多新例句：先用静态向量判断，全部计算好后自动换用完整向量",
+            "many examples are new: judging by static vectors until all are embedded",
+        )
+    );
+    Ok((snapshot, Vec::new()))
 }
 
 async fn bind(address: SocketAddr, key: &str) -> anyhow::Result<TcpListener> {

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use anstyle::{AnsiColor, Style};
-use indicatif::{ProgressBar, ProgressStyle};
+use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
 use crate::embed::Embedder;
 use crate::intent::Action;
@@ -39,22 +39,41 @@ pub(super) async fn prepare(
     files: &[IntentFile],
     embedder: &Embedder,
 ) -> Result<(Snapshot, Vectors), PrepareError> {
+    let bar = bar();
+    let progress = |done, all| advance(&bar, done, all);
+    let prepared = intents.prepare(files, embedder, progress).await;
+    bar.finish_and_clear();
+    prepared
+}
+
+/// The snapshot to begin with, with the same bar.
+pub(super) async fn prepare_first(
+    intents: &Intents,
+    files: &[IntentFile],
+    embedder: &Embedder,
+) -> Result<Snapshot, PrepareError> {
+    let bar = bar();
+    let progress = |done, all| advance(&bar, done, all);
+    let prepared = intents.prepare_first(files, embedder, progress).await;
+    bar.finish_and_clear();
+    prepared
+}
+
+fn bar() -> ProgressBar {
     let bar = ProgressBar::new(0);
-    bar.set_draw_target(indicatif::ProgressDrawTarget::hidden());
+    bar.set_draw_target(ProgressDrawTarget::hidden());
     bar.set_style(
         ProgressStyle::with_template("{msg} {bar:40} {pos}/{len} {eta}")
             .unwrap_or_else(|_| ProgressStyle::default_bar()),
     );
     bar.set_message(say("计算例句向量", "embedding examples"));
-    let prepared = intents
-        .prepare(files, embedder, |done, all| {
-            if bar.is_hidden() && bar.elapsed() > BLINK {
-                bar.set_draw_target(indicatif::ProgressDrawTarget::stderr());
-            }
-            bar.set_length(all as u64);
-            bar.set_position(done as u64);
-        })
-        .await;
-    bar.finish_and_clear();
-    prepared
+    bar
+}
+
+fn advance(bar: &ProgressBar, done: usize, all: usize) {
+    if bar.is_hidden() && bar.elapsed() > BLINK {
+        bar.set_draw_target(ProgressDrawTarget::stderr());
+    }
+    bar.set_length(all as u64);
+    bar.set_position(done as u64);
 }
