@@ -18,7 +18,7 @@ use std::path::{Path, PathBuf};
 use serde::Deserialize;
 
 pub use admin::Admin;
-pub use gate::Gate;
+pub use gate::{Gate, Grey, Mixed, Stages};
 pub use limits::Limits;
 pub use locate::{RUNTIME_LIBRARY, find_default};
 pub use model::Model;

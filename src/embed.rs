@@ -23,7 +23,8 @@ use crate::config::{Model, find_default};
 use crate::verdict::Stage;
 use encoder::Encoder;
 use queue::Queue;
-use static_stage::{StaticStage, TokenVectors};
+use static_stage::StaticStage;
+pub use static_stage::TokenVectors;
 
 /// A text as vectors.
 #[derive(Clone, Debug)]
@@ -111,11 +112,27 @@ impl Embedder {
     /// # Errors
     /// [`EmbedError::QueueFull`] at once when too many wait; [`EmbedError::Failed`] when the model fails.
     pub async fn embed(&self, text: String, stage: Stage) -> Result<Embedding, EmbedError> {
-        let token_vectors = self.static_stage.run(text).await?;
+        let read = self.read(text).await?;
         match stage {
-            Stage::Static => Ok(token_vectors.into()),
-            Stage::Encoder => self.encoder.run(token_vectors).await,
+            Stage::Encoder => self.encode(read).await,
+            Stage::Cache | Stage::Static => Ok(read.into()),
         }
+    }
+
+    /// The static stage alone; [`Embedder::encode`] goes on from there.
+    ///
+    /// # Errors
+    /// As [`Embedder::embed`].
+    pub async fn read(&self, text: String) -> Result<TokenVectors, EmbedError> {
+        self.static_stage.run(text).await
+    }
+
+    /// What is left to an [`Embedding`] behind the encoder.
+    ///
+    /// # Errors
+    /// As [`Embedder::embed`].
+    pub async fn encode(&self, read: TokenVectors) -> Result<Embedding, EmbedError> {
+        self.encoder.run(read).await
     }
 }
 

@@ -1,26 +1,60 @@
 //! Snapshot and prompt → decision.
 //!
-//! [`decide`] is the policy, a pure function; [`Gate::judge`] brings it the vectors it needs. A gate that
-//! cannot judge forwards, and says why.
+//! [`Gate::judge`] brings together what a decision needs: verdicts on the question, on what was said before it
+//! and on its clauses, each from the cache where the text was judged before. [`policy::decide`] decides, and
+//! is a pure function. A gate that cannot judge forwards, and says why.
 
+pub mod policy;
+mod polarity;
+
+use std::sync::Arc;
 use std::time::Instant;
 
-use crate::chat::{Prompt, Text};
-use crate::embed::{EmbedError, Embedder, Embedding};
-use crate::intent::{Action, IntentName};
+use futures_util::future::try_join_all;
+
+use crate::bare::is_bare;
+use crate::chat::{Context, Prompt, Text};
+use crate::clause::clauses;
+use crate::config::{self, Stages};
+use crate::embed::{EmbedError, Embedder};
 use crate::snapshot::Snapshot;
-use crate::verdict::{Decision, Judgement, Reason, Timings};
+use crate::text::{normalise, second_reading};
+use crate::verdict::{Assessment, Decision, Reason, Stage, Timings};
+use policy::{Evidence, Policy};
+
+/// Of what the assistant said, so many bytes tell what it is about.
+const ASSISTANT: usize = 600;
 
 /// Judges prompts.
 #[derive(Debug)]
 pub struct Gate {
     embedder: Embedder,
+    stages: Stages,
+    policy: Policy,
+}
+
+/// A verdict, and what it cost this question.
+#[derive(Clone, Debug)]
+pub struct Assessed {
+    /// The verdict and how it first came about.
+    pub assessment: Arc<Assessment>,
+    /// Where it came from this time.
+    pub stage: Stage,
+    /// What it took this time.
+    pub timings: Timings,
 }
 
 impl Gate {
     /// A gate over a loaded model.
-    pub fn new(embedder: Embedder) -> Self {
-        Gate { embedder }
+    pub fn new(embedder: Embedder, config: &config::Gate) -> Self {
+        Gate {
+            embedder,
+            stages: config.stages,
+            policy: Policy {
+                grey: config.grey,
+                mixed: config.mixed,
+            },
+        }
     }
 
     /// The model, which also embeds examples.
@@ -28,60 +62,162 @@ impl Gate {
         &self.embedder
     }
 
+    /// What the operator wants done where it is not plain.
+    pub fn policy(&self) -> Policy {
+        self.policy
+    }
+
     /// The decision on a prompt. It never fails: what cannot be judged is forwarded.
     pub async fn judge(&self, snapshot: &Snapshot, prompt: &Prompt) -> Decision {
-        match &prompt.text {
-            Text::Question(text) => match self.embedder.embed(text.clone(), snapshot.stage).await {
-                Ok(embedding) => decide(snapshot, &embedding),
-                Err(EmbedError::QueueFull) => Decision::unjudged(Reason::QueueFull),
-                Err(EmbedError::Failed(error)) => {
-                    tracing::error!(%error, "a question could not be embedded and is forwarded");
-                    Decision::unjudged(Reason::ModelFailed)
-                }
-            },
-            Text::None => Decision::unjudged(Reason::NoText),
-            Text::UnknownShape => Decision::unjudged(Reason::UnknownShape),
+        let text = match &prompt.text {
+            Text::Question(text) => text,
+            Text::None => return Decision::unjudged(Reason::NoText),
+            Text::UnknownShape => return Decision::unjudged(Reason::UnknownShape),
+        };
+        match self.evidence(snapshot, text, &prompt.context).await {
+            Ok(evidence) => policy::decide(snapshot, self.policy, &evidence),
+            Err(EmbedError::QueueFull) => Decision::unjudged(Reason::QueueFull),
+            Err(EmbedError::Failed(error)) => {
+                tracing::error!(%error, "a question could not be embedded and is forwarded");
+                Decision::unjudged(Reason::ModelFailed)
+            }
         }
     }
-}
 
-/// The policy: an answer where its intent leads clearly, a rejection below the threshold, else forward.
-pub fn decide(snapshot: &Snapshot, embedding: &Embedding) -> Decision {
-    let start = Instant::now();
-    let judge = &snapshot.judge;
-    let (verdict, scores) = judge.verdict(&embedding.vectors);
-    let likeliest = |action| judge.likeliest(&scores, action);
-
-    let (threshold, margin) = (judge.threshold, judge.answer_margin);
-    let (action, reason) = if judge.rejects() && verdict.log_odds < threshold {
-        (Action::Reject, Reason::OffTopic { threshold })
-    } else {
-        match likeliest(Action::Answer) {
-            Some((_, lead)) if lead > margin => (Action::Answer, Reason::Answered { margin }),
-            Some((_, lead)) if lead > 0.0 => (Action::Forward, Reason::AnswerUnsure { margin }),
-            _ if judge.rejects() => (Action::Forward, Reason::OnTopic { threshold }),
-            _ => (Action::Forward, Reason::NothingRejects),
+    /// What a decision on a text rests on. What is said before it, its sound and its clauses are looked at
+    /// only where they can change something.
+    ///
+    /// # Errors
+    /// The model is busy or fails.
+    pub async fn evidence(
+        &self,
+        snapshot: &Snapshot,
+        text: &str,
+        context: &Context,
+    ) -> Result<Evidence, EmbedError> {
+        let read = normalise(text);
+        let parts = clauses(&read);
+        let mut evidence = Evidence::of(self.assess(snapshot, &read, self.stages).await?, &read);
+        let rejected = policy::passes(snapshot, &evidence).is_none();
+        if (rejected || !parts.is_empty()) && self.follows_on(snapshot, context).await? {
+            evidence.follows_on = true;
+            evidence.bare = is_bare(&read);
+            if rejected && !evidence.bare {
+                // The static stage is sure of questions, not of what follows on them.
+                evidence.question = self.assess(snapshot, &read, Stages::Full).await?;
+            }
         }
-    };
-    let intent: Option<IntentName> = likeliest(action).map(|(name, _)| name.clone());
-    let reply = intent
-        .as_ref()
-        .and_then(|name| snapshot.intent(name)?.reply.clone());
-    Decision {
-        action,
-        intent,
-        reply,
-        reason,
-        judgement: Some(Judgement {
+        if policy::passes(snapshot, &evidence).is_none() {
+            if let Some(second) = second_reading(&read) {
+                evidence.second = Some(self.assess(snapshot, &second, self.stages).await?);
+            }
+            return Ok(evidence);
+        }
+        let parts = parts.into_iter().filter(|part| !is_bare(part));
+        let parts = parts.map(|part| self.assess(snapshot, part, self.stages));
+        evidence.clauses = try_join_all(parts).await?;
+        Ok(evidence)
+    }
+
+    /// Whether what was said before is the shop's business: the customer's last turn is, or follows on
+    /// something the assistant said that is.
+    async fn follows_on(&self, snapshot: &Snapshot, context: &Context) -> Result<bool, EmbedError> {
+        let Some(user) = &context.user else {
+            return Ok(false);
+        };
+        let user = normalise(user);
+        let mut turn = Evidence::of(self.assess(snapshot, &user, self.stages).await?, &user);
+        if policy::passes(snapshot, &turn).is_some() {
+            return Ok(true);
+        }
+        let Some(assistant) = &context.assistant else {
+            return Ok(false);
+        };
+        if snapshot.declined(assistant) {
+            return Ok(false);
+        }
+        let assistant = normalise(&assistant[..assistant.floor_char_boundary(ASSISTANT)]).into_owned();
+        let said = self.embedder.embed(assistant, Stage::Static).await?;
+        let said = snapshot.judge.verdict(Stage::Static, &said.vectors);
+        if said.log_odds < snapshot.judge.thresholds.reject {
+            return Ok(false);
+        }
+        turn.follows_on = true;
+        turn.bare = is_bare(&user);
+        if !turn.bare {
+            turn.question = self.assess(snapshot, &user, Stages::Full).await?;
+        }
+        Ok(policy::passes(snapshot, &turn).is_some())
+    }
+
+    /// The verdict on one text, as far as `stages` says. A repeated text is not embedded again.
+    async fn assess(
+        &self,
+        snapshot: &Snapshot,
+        text: &str,
+        stages: Stages,
+    ) -> Result<Assessed, EmbedError> {
+        let full = stages == Stages::Full && snapshot.judge.stage() == Stage::Encoder;
+        if let Some(known) = snapshot.verdicts.get(text)
+            && (!full || known.stage == Stage::Encoder)
+        {
+            return Ok(Assessed {
+                assessment: known,
+                stage: Stage::Cache,
+                timings: Timings::default(),
+            });
+        }
+        let assessment = Arc::new(self.assess_anew(snapshot, text, full).await?);
+        snapshot.verdicts.insert(text.into(), assessment.clone());
+        Ok(Assessed {
+            stage: assessment.stage,
+            timings: assessment.timings,
+            assessment,
+        })
+    }
+
+    async fn assess_anew(
+        &self,
+        snapshot: &Snapshot,
+        text: &str,
+        full: bool,
+    ) -> Result<Assessment, EmbedError> {
+        let judge = &snapshot.judge;
+        let read = self.embedder.read(text.to_owned()).await?;
+        let mut timings = Timings {
+            static_stage: read.time,
+            ..Timings::default()
+        };
+        let (tokens, truncated) = (read.count, read.truncated);
+        if !full {
+            let start = Instant::now();
+            let verdict = judge.verdict(Stage::Static, &read.mean);
+            timings.verdict = start.elapsed();
+            let verdict = match judge.stage() {
+                Stage::Static => Some(verdict),
+                _ => judge.beyond_doubt(verdict),
+            };
+            if let Some(verdict) = verdict {
+                return Ok(Assessment {
+                    verdict,
+                    stage: Stage::Static,
+                    tokens,
+                    truncated,
+                    timings,
+                });
+            }
+        }
+        let embedding = self.embedder.encode(read).await?;
+        timings.encoder = embedding.encoder_time;
+        let start = Instant::now();
+        let verdict = judge.verdict(Stage::Encoder, &embedding.vectors);
+        timings.verdict += start.elapsed();
+        Ok(Assessment {
             verdict,
-            stage: embedding.stage,
-            tokens: embedding.tokens,
-            truncated: embedding.truncated,
-            timings: Timings {
-                static_stage: embedding.static_time,
-                encoder: embedding.encoder_time,
-                verdict: start.elapsed(),
-            },
-        }),
+            stage: Stage::Encoder,
+            tokens,
+            truncated,
+            timings,
+        })
     }
 }

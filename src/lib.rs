@@ -55,6 +55,7 @@
 //! log or a metric; no score is shown to callers; no mutable global but the one ONNX Runtime demands.
 
 pub mod admin;
+pub mod background;
 pub mod chat;
 pub mod cli;
 pub mod config;
@@ -73,5 +74,6 @@ pub mod secret;
 pub mod server;
 pub mod snapshot;
 pub mod source;
+pub mod text;
 pub mod upstream;
 pub mod verdict;

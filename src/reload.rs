@@ -23,7 +23,7 @@ use crate::language::say;
 use crate::metrics::Metrics;
 use crate::problem::Problems;
 use crate::server::Tasks;
-use crate::snapshot::{Live, Preparation, PrepareError, Snapshot, Vectors};
+use crate::snapshot::{Live, Preparation, PrepareError, Review, Snapshot};
 
 /// So many new examples are embedded before the first question is taken: about a second's worth.
 const FEW: usize = 250;
@@ -70,7 +70,7 @@ impl Intents {
         file::read_folder(&self.folder)
     }
 
-    /// A snapshot of `files`, and the vectors it was fitted to.
+    /// A snapshot of `files`, and what it was fitted to.
     ///
     /// # Errors
     /// Every problem of the files, or the model's failure.
@@ -79,7 +79,7 @@ impl Intents {
         files: &[IntentFile],
         embedder: &Embedder,
         progress: impl Fn(usize, usize),
-    ) -> Result<(Snapshot, Vectors), PrepareError> {
+    ) -> Result<(Snapshot, Review), PrepareError> {
         self.preparation(embedder).run(files, progress).await
     }
 
@@ -106,7 +106,7 @@ impl Intents {
                 shop: &self.config.shop,
                 reject_reply: &gate.reject_reply,
             },
-            false_reject_target: gate.false_reject_target,
+            gate,
             embedder,
             store: &self.store,
         }

@@ -3,6 +3,8 @@
 //! [`Preparation`] makes one off the request path and may fail; [`Live::publish`] swaps it in and cannot. A
 //! request takes the current one once.
 
+mod material;
+
 use std::collections::HashMap;
 use std::path::Path;
 use std::sync::Arc;
@@ -10,33 +12,47 @@ use std::time::Duration;
 
 use arc_swap::ArcSwap;
 use futures_util::future::try_join_all;
+use moka::sync::Cache;
 use tokio::task::block_in_place;
 use tokio::time::sleep;
 
+use crate::config;
 use crate::embed::store::Store;
 use crate::embed::{EmbedError, Embedder};
 use crate::intent::file::{self, IntentFile};
-use crate::intent::{Intent, IntentName};
-use crate::judge::{Group, Judge};
+use crate::intent::{Action, Intent, IntentName};
+use crate::judge::{Judge, Reviewed};
+use crate::language::Phrase;
 use crate::memory;
 use crate::problem::Problems;
-use crate::verdict::Stage;
+use crate::verdict::{Assessment, Stage};
+use material::Background;
 
 /// Intents, embedded and fitted.
 #[derive(Debug)]
 pub struct Snapshot {
     /// The intents, by name.
     pub intents: Vec<Intent>,
+    /// What is said where the background rejects.
+    pub reject_reply: Phrase,
     /// What judges.
     pub judge: Judge,
-    /// How far questions are embedded: as far as the examples were.
-    pub stage: Stage,
+    /// Verdicts on texts that have been asked before. A new snapshot begins with none.
+    pub verdicts: Cache<Box<str>, Arc<Assessment>>,
 }
 
 impl Snapshot {
     /// The intent of a name.
     pub fn intent(&self, name: &IntentName) -> Option<&Intent> {
         self.intents.iter().find(|intent| intent.name == *name)
+    }
+
+    /// Whether a text is what the gateway says where it rejects.
+    pub fn declined(&self, text: &str) -> bool {
+        let rejects = self.intents.iter().filter(|intent| intent.action == Action::Reject);
+        let replies = rejects.filter_map(|intent| intent.reply.as_ref());
+        let mut replies = replies.chain([&self.reject_reply]);
+        replies.any(|reply| [&reply.zh, &reply.en].contains(&&text.trim().to_owned()))
     }
 
     /// How many examples the intents have together.
@@ -82,8 +98,19 @@ pub enum PrepareError {
     Model(#[from] EmbedError),
 }
 
-/// The examples' vectors, by text.
+/// Vectors by text, as [`text::normalise`] leaves it.
 pub type Vectors = HashMap<String, Box<[f32]>>;
+
+/// What a snapshot was fitted to, for those who look into it.
+#[derive(Debug)]
+pub struct Review {
+    /// The vectors of examples and of the background.
+    pub vectors: Vectors,
+    /// Every example as judged without it, by group: the intents in order, then kinds of the background.
+    pub examples: Vec<Reviewed>,
+    /// Rows of the background that the shop's own examples claim.
+    pub claimed: Vec<&'static str>,
+}
 
 /// What a snapshot is made from and with.
 #[derive(Clone, Copy, Debug)]
@@ -92,8 +119,8 @@ pub struct Preparation<'a> {
     pub folder: &'a Path,
     /// What the files need from the configuration.
     pub context: file::Context<'a>,
-    /// The share of real questions that may be rejected.
-    pub false_reject_target: f64,
+    /// How careful the gate is.
+    pub gate: &'a config::Gate,
     /// Embeds the examples.
     pub embedder: &'a Embedder,
     /// Knows the vectors of examples that were embedded before.
@@ -102,6 +129,8 @@ pub struct Preparation<'a> {
 
 /// An example waits this long where the queue is full of questions.
 const WAIT_FOR_QUESTIONS: Duration = Duration::from_millis(20);
+/// What the verdicts kept for repeated questions may take, in bytes: about ten thousand of them.
+const VERDICTS: u64 = 8 << 20;
 
 impl Preparation<'_> {
     /// Parses, embeds what is new, fits. `progress` is told of each embedded example: done, of how many.
@@ -112,13 +141,14 @@ impl Preparation<'_> {
         self,
         files: &[IntentFile],
         progress: impl Fn(usize, usize),
-    ) -> Result<(Snapshot, Vectors), PrepareError> {
+    ) -> Result<(Snapshot, Review), PrepareError> {
         let intents = file::parse(self.folder, files, self.context)?;
-        let vectors = self.stored(&intents);
-        self.complete(intents, vectors, progress).await
+        let background = Background::new(self.gate.background);
+        let vectors = self.stored(&background.texts(&intents));
+        self.complete(intents, background, vectors, progress).await
     }
 
-    /// The snapshot to begin with. Where more than `few` examples are new, and embedding them fully would keep
+    /// The snapshot to begin with. Where more than `few` texts are new, and embedding them fully would keep
     /// customers waiting, it judges by static vectors alone; it serves until the full one is there.
     ///
     /// # Errors
@@ -130,46 +160,64 @@ impl Preparation<'_> {
         progress: impl Fn(usize, usize),
     ) -> Result<Snapshot, PrepareError> {
         let intents = file::parse(self.folder, files, self.context)?;
-        let vectors = self.stored(&intents);
-        if unknown(&intents, &vectors).len() <= few {
-            let (snapshot, _) = self.complete(intents, vectors, progress).await?;
-            return Ok(snapshot);
+        let background = Background::new(self.gate.background);
+        let texts = background.texts(&intents);
+        let vectors = self.stored(&texts);
+        if texts.len() - vectors.len() <= few {
+            let complete = self.complete(intents, background, vectors, progress);
+            return Ok(complete.await?.0);
         }
-        let all = unknown(&intents, &Vectors::new());
-        let vectors = self
-            .embed(&all, Stage::Static, |_, _| {})
-            .await?
-            .into_iter()
-            .collect();
-        Ok(self.fit(intents, &vectors, Stage::Static))
+        let vectors = self.embed(&texts, Stage::Static, |_, _| {}).await?;
+        let vectors = vectors.into_iter().collect();
+        Ok(self.fit(intents, &background, vectors).0)
     }
 
     /// Embeds what `vectors` lack, keeps it, and fits.
     async fn complete(
         self,
         intents: Vec<Intent>,
+        background: Background,
         mut vectors: Vectors,
         progress: impl Fn(usize, usize),
-    ) -> Result<(Snapshot, Vectors), PrepareError> {
-        let new = unknown(&intents, &vectors);
+    ) -> Result<(Snapshot, Review), PrepareError> {
+        let mut new = background.texts(&intents);
+        new.retain(|text| !vectors.contains_key(text));
         let embedded = self.embed(&new, Stage::Encoder, progress).await?;
         self.keep(&embedded);
         vectors.extend(embedded);
-        Ok((self.fit(intents, &vectors, Stage::Encoder), vectors))
+        Ok(self.fit(intents, &background, vectors))
     }
 
-    fn fit(self, intents: Vec<Intent>, vectors: &Vectors, stage: Stage) -> Snapshot {
-        let groups: Vec<_> = intents
-            .iter()
-            .map(|intent| group(intent, vectors))
-            .collect();
+    fn fit(
+        self,
+        intents: Vec<Intent>,
+        background: &Background,
+        vectors: Vectors,
+    ) -> (Snapshot, Review) {
         let dimension = self.embedder.manifest().dimension;
-        let judge = block_in_place(|| Judge::fit(&groups, dimension, self.false_reject_target));
-        Snapshot {
+        let (judge, examples, claimed) = block_in_place(|| {
+            let (material, claimed) = background.material(&intents, &vectors, dimension);
+            let (judge, examples) = Judge::fit(&material, self.gate.false_reject_target);
+            (judge, examples, claimed)
+        });
+        let snapshot = Snapshot {
             intents,
+            reject_reply: self.context.default_reply(),
             judge,
-            stage,
-        }
+            verdicts: Cache::builder()
+                .max_capacity(VERDICTS)
+                .weigher(|text: &Box<str>, assessment: &Arc<Assessment>| {
+                    let size = text.len() + assessment.size();
+                    u32::try_from(size).unwrap_or(u32::MAX)
+                })
+                .build(),
+        };
+        let review = Review {
+            vectors,
+            examples,
+            claimed,
+        };
+        (snapshot, review)
     }
 
     /// No more at a time than there are threads, so that a customer's question waits for at most one example.
@@ -199,9 +247,8 @@ impl Preparation<'_> {
         }
     }
 
-    fn stored(self, intents: &[Intent]) -> Vectors {
-        let texts = examples(intents);
-        self.store.load(texts).unwrap_or_else(|error| {
+    fn stored(self, texts: &[String]) -> Vectors {
+        self.store.load(texts.iter().map(String::as_str)).unwrap_or_else(|error| {
             tracing::warn!(%error, "vectors of earlier starts cannot be read; examples are embedded anew");
             Vectors::new()
         })
@@ -213,26 +260,5 @@ impl Preparation<'_> {
         {
             tracing::warn!(%error, "vectors of examples cannot be kept for the next start");
         }
-    }
-}
-
-fn examples(intents: &[Intent]) -> impl Iterator<Item = &str> {
-    let examples = intents.iter().flat_map(|intent| &intent.examples);
-    examples.map(|example| example.text.as_str())
-}
-
-fn unknown(intents: &[Intent], known: &Vectors) -> Vec<String> {
-    let new = examples(intents).filter(|text| !known.contains_key(*text));
-    new.map(str::to_owned).collect()
-}
-
-fn group<'a>(intent: &Intent, vectors: &'a Vectors) -> Group<'a> {
-    let examples = intent.examples.iter();
-    Group {
-        name: intent.name.clone(),
-        action: intent.action,
-        examples: examples
-            .filter_map(|e| vectors.get(&e.text).map(|v| &**v))
-            .collect(),
     }
 }

@@ -5,7 +5,7 @@ use std::io::{ErrorKind, Write};
 use std::pin::pin;
 
 use anstream::println;
-use anyhow::Context;
+use anyhow::Context as _;
 use clap::Args;
 use futures_util::{StreamExt, stream};
 use serde::Deserialize;
@@ -13,15 +13,15 @@ use serde_json::json;
 use tokio::io::{AsyncBufReadExt, BufReader};
 
 use super::terminal::{self, BOLD, DIM, colour, paint};
-use crate::chat::{Protocol, Text};
+use crate::chat::{Context, Protocol, Text};
 use crate::config::Config;
-use crate::embed::{Embedder, Embedding};
-use crate::gate::{Gate, decide};
+use crate::embed::Embedder;
+use crate::gate::{Gate, policy};
 use crate::intent::Action;
 use crate::language::{Language, say};
 use crate::reload::Intents;
 use crate::snapshot::{Snapshot, Vectors};
-use crate::verdict::{Decision, Judgement, Reason};
+use crate::verdict::{Decision, Judgement, Reason, Topic};
 
 /// Intents shown to a person.
 const SHOWN_INTENTS: usize = 5;
@@ -44,31 +44,36 @@ impl Ask {
     pub(super) async fn run(self, config: Config) -> anyhow::Result<()> {
         let embedder = Embedder::load(&config.model)?;
         let intents = Intents::new(&config, &embedder)?;
-        let (snapshot, vectors) = terminal::prepare(&intents, &intents.read()?, &embedder).await?;
+        let (snapshot, review) = terminal::prepare(&intents, &intents.read()?, &embedder).await?;
+        let gate = Gate::new(embedder, &config.gate);
         match self.text {
             Some(text) if text.trim().is_empty() => {
-                print_decision(&snapshot, &Decision::unjudged(Reason::NoText), &text)
+                print_decision(&snapshot, &Decision::unjudged(Reason::NoText), &text);
             }
-            Some(text) => {
-                let embedding = embedder
-                    .embed(text.trim().to_owned(), snapshot.stage)
-                    .await?;
-                explain(&snapshot, &vectors, &embedding, &text);
-            }
-            None => judge_lines(&snapshot, &Gate::new(embedder)).await?,
+            Some(text) => explain(&snapshot, &review.vectors, &gate, &text).await?,
+            None => judge_lines(&snapshot, &gate).await?,
         }
         Ok(())
     }
 }
 
-fn explain(snapshot: &Snapshot, vectors: &Vectors, embedding: &Embedding, text: &str) {
-    let decision = decide(snapshot, embedding);
+async fn explain(
+    snapshot: &Snapshot,
+    vectors: &Vectors,
+    gate: &Gate,
+    text: &str,
+) -> anyhow::Result<()> {
+    let evidence = gate.evidence(snapshot, text, &Context::default()).await?;
+    let decision = policy::decide(snapshot, gate.policy(), &evidence);
     print_decision(snapshot, &decision, text);
     if let Some(judgement) = &decision.judgement {
         print_intents(snapshot, judgement);
+        let stage = snapshot.judge.stage();
+        let embedding = gate.embedder().embed(evidence.text, stage).await?;
         print_examples(snapshot, vectors, &embedding.vectors);
         print_timings(judgement);
     }
+    Ok(())
 }
 
 fn print_decision(snapshot: &Snapshot, decision: &Decision, text: &str) {
@@ -77,10 +82,7 @@ fn print_decision(snapshot: &Snapshot, decision: &Decision, text: &str) {
         Action::Answer => say("直接回答", "answer"),
         Action::Reject => say("婉拒", "reject"),
     };
-    let intent = decision
-        .intent
-        .as_ref()
-        .and_then(|name| snapshot.intent(name));
+    let intent = decision.intent().and_then(|name| snapshot.intent(name));
     let title = intent.map(|intent| format!("  {} ({})", intent.title.here(), intent.name));
     println!(
         "{}{}",
@@ -88,12 +90,8 @@ fn print_decision(snapshot: &Snapshot, decision: &Decision, text: &str) {
         title.unwrap_or_default()
     );
     println!("  {}", decision.reason.explain().here());
-    if let Some(verdict) = decision
-        .judgement
-        .as_ref()
-        .map(|judgement| &judgement.verdict)
-    {
-        let (on_topic, log_odds) = (100.0 * verdict.on_topic(), verdict.log_odds);
+    if let Some(judgement) = &decision.judgement {
+        let (on_topic, log_odds) = (100.0 * judgement.on_topic(), judgement.log_odds);
         let line = say(
             format!("是店里的事的可能性 {on_topic:.1} %（对数几率 {log_odds:+.2}）"),
             format!("{on_topic:.1} % likely to be the shop's business (log-odds {log_odds:+.2})"),
@@ -115,16 +113,19 @@ fn print_intents(snapshot: &Snapshot, judgement: &Judgement) {
         "\n{}",
         paint(BOLD, &say("最接近的意图", "likeliest intents"))
     );
-    for (name, probability) in judgement.verdict.intents.iter().take(SHOWN_INTENTS) {
-        let Some(intent) = snapshot.intent(name) else {
-            continue;
+    let candidates = &judgement.assessment.verdict.candidates;
+    for candidate in candidates.iter().take(SHOWN_INTENTS) {
+        let percent = 100.0 * candidate.probability;
+        let (name, title) = match &candidate.topic {
+            Topic::Intent(name) => {
+                let title = snapshot.intent(name).map(|intent| intent.title.here());
+                (name.as_str(), title.unwrap_or_default().to_owned())
+            }
+            Topic::Background(kind) => (*kind, say("内置背景", "background")),
         };
-        let style = colour(intent.action);
-        let title = intent.title.here();
         println!(
-            "  {:>5.1} %  {}  {title}",
-            100.0 * probability,
-            paint(style, name.as_str())
+            "  {percent:>5.1} %  {}  {title}",
+            paint(colour(candidate.action), name)
         );
     }
 }
@@ -155,7 +156,7 @@ fn print_examples(snapshot: &Snapshot, vectors: &Vectors, question: &[f32]) {
 
 fn print_timings(judgement: &Judgement) {
     let ms = |time: std::time::Duration| time.as_secs_f64() * 1e3;
-    let (tokens, timings) = (judgement.tokens, &judgement.timings);
+    let (tokens, timings) = (judgement.assessment.tokens, &judgement.timings);
     let (first, second, third) = (
         ms(timings.static_stage),
         ms(timings.encoder),
@@ -168,7 +169,7 @@ fn print_timings(judgement: &Judgement) {
         ),
     );
     println!("\n{}", paint(DIM, &line));
-    if judgement.truncated {
+    if judgement.assessment.truncated {
         println!(
             "{}",
             say(
@@ -255,17 +256,17 @@ async fn judge_line(
 /// The format that other programs rely on.
 fn verdict_line(decision: &Decision) -> serde_json::Value {
     let judgement = decision.judgement.as_ref();
-    let verdict = judgement.map(|j| &j.verdict);
-    let intents = verdict.iter().flat_map(|v| &v.intents).take(SHOWN_INTENTS);
+    let verdict = judgement.map(|j| &j.assessment.verdict);
+    let intents = verdict.iter().flat_map(|v| v.intents()).take(SHOWN_INTENTS);
     let intents: Vec<_> = intents
         .map(|(name, probability)| json!({"name": name.as_str(), "probability": probability}))
         .collect();
     json!({
         "decision": decision.action.as_str(),
-        "intent": decision.intent.as_ref().map(|name| name.as_str()),
-        "on_topic": verdict.map(|v| v.on_topic()),
-        "log_odds": verdict.map(|v| v.log_odds),
-        "mixed": false,
+        "intent": decision.topic.as_ref().map(Topic::label),
+        "on_topic": judgement.map(Judgement::on_topic),
+        "log_odds": judgement.map(|j| j.log_odds),
+        "mixed": decision.mixed,
         "reason": decision.reason.explain().en,
         "stage": judgement.map(|j| j.stage.as_str()),
         "intents": intents,

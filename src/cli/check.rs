@@ -13,7 +13,7 @@ use crate::reload::Intents;
 pub(super) async fn run(config: Config) -> anyhow::Result<()> {
     let embedder = Embedder::load(&config.model)?;
     let intents = Intents::new(&config, &embedder)?;
-    let (snapshot, _) = terminal::prepare(&intents, &intents.read()?, &embedder).await?;
+    let (snapshot, review) = terminal::prepare(&intents, &intents.read()?, &embedder).await?;
     let count = |action| {
         snapshot
             .intents
@@ -45,5 +45,7 @@ pub(super) async fn run(config: Config) -> anyhow::Result<()> {
             )
         );
     }
+    println!("{:?} {:?}", snapshot.judge.thresholds, snapshot.judge.promise);
+    println!("{} {:?}", review.claimed.len(), review.claimed);
     Ok(())
 }

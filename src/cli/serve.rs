@@ -81,7 +81,7 @@ impl Gateway {
         let intents = Intents::new(&config, &embedder)?;
         let (snapshot, seen) = first_snapshot(&intents, &embedder).await?;
         let live = Arc::new(Live::new(snapshot));
-        let gate = Arc::new(Gate::new(embedder));
+        let gate = Arc::new(Gate::new(embedder, &config.gate));
         let upstream = Upstream::new(&config.upstream, upstream_url(&config, &tasks).await?)?;
 
         let waiting = gate.clone();
@@ -128,7 +128,7 @@ async fn first_snapshot(
 ) -> anyhow::Result<(Snapshot, Vec<IntentFile>)> {
     let files = intents.read()?;
     let snapshot = terminal::prepare_first(intents, &files, embedder).await?;
-    if snapshot.stage == Stage::Encoder {
+    if snapshot.judge.stage() == Stage::Encoder {
         return Ok((snapshot, files));
     }
     tracing::info!(

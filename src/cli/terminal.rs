@@ -10,7 +10,7 @@ use crate::intent::Action;
 use crate::intent::file::IntentFile;
 use crate::language::say;
 use crate::reload::Intents;
-use crate::snapshot::{PrepareError, Snapshot, Vectors};
+use crate::snapshot::{PrepareError, Review, Snapshot};
 
 /// Shorter work needs no bar.
 const BLINK: Duration = Duration::from_millis(300);
@@ -38,7 +38,7 @@ pub(super) async fn prepare(
     intents: &Intents,
     files: &[IntentFile],
     embedder: &Embedder,
-) -> Result<(Snapshot, Vectors), PrepareError> {
+) -> Result<(Snapshot, Review), PrepareError> {
     let bar = bar();
     let progress = |done, all| advance(&bar, done, all);
     let prepared = intents.prepare(files, embedder, progress).await;

@@ -16,8 +16,51 @@ pub struct Gate {
     /// The share of real questions that may be rejected: the threshold is fitted to it.
     #[serde(deserialize_with = "units::share")]
     pub false_reject_target: f64,
-    /// The reply of reject intents that have none of their own.
+    /// Whether questions are also held against the background that is compiled in.
+    pub background: bool,
+    /// What is done about a question that is neither clearly business nor clearly off-topic.
+    pub grey: Grey,
+    /// What is done about a question of which a part is off-topic.
+    pub mixed: Mixed,
+    /// How far questions are embedded.
+    pub stages: Stages,
+    /// The reply of reject intents that have none of their own, and of the background.
     pub reject_reply: Phrase,
+}
+
+/// What is done about a question between the two thresholds.
+#[derive(Clone, Copy, Debug, Default, Deserialize, PartialEq, Eq)]
+#[serde(rename_all = "snake_case")]
+pub enum Grey {
+    /// The upstream LLM answers.
+    #[default]
+    Forward,
+    /// The gateway asks which of the two likeliest intents is meant.
+    Clarify,
+    /// It is rejected.
+    Reject,
+}
+
+/// What is done about a question of which a part is off-topic.
+#[derive(Clone, Copy, Debug, Default, Deserialize, PartialEq, Eq)]
+#[serde(rename_all = "snake_case")]
+pub enum Mixed {
+    /// The upstream LLM answers, and is told.
+    #[default]
+    Forward,
+    /// It is rejected.
+    Reject,
+}
+
+/// How far questions are embedded.
+#[derive(Clone, Copy, Debug, Default, Deserialize, PartialEq, Eq)]
+#[serde(rename_all = "snake_case")]
+pub enum Stages {
+    /// As far as it takes to be beyond doubt.
+    #[default]
+    Auto,
+    /// Always through the encoder.
+    Full,
 }
 
 impl Gate {
@@ -37,6 +80,10 @@ impl Default for Gate {
         Gate {
             intents: None,
             false_reject_target: 0.02,
+            background: true,
+            grey: Grey::default(),
+            mixed: Mixed::default(),
+            stages: Stages::default(),
             reject_reply: Phrase::new(
                 "抱歉，我是{{name}}的购物助手，只能回答订单、配送、退换货和商品方面的问题。",
                 "Sorry, I am the shopping assistant of {{name}} and can only help with orders, delivery, returns and products.",

@@ -13,15 +13,17 @@ use crate::verdict::Stage;
 
 /// A text's static vectors, what the encoder reads.
 #[derive(Clone, Debug)]
-pub(super) struct TokenVectors {
+pub struct TokenVectors {
     /// One vector a token, in order.
     pub(super) tokens: Vec<f32>,
     /// Their unit mean.
-    pub(super) mean: Vec<f32>,
-    /// How many tokens.
-    pub(super) count: usize,
-    pub(super) truncated: bool,
-    pub(super) time: Duration,
+    pub mean: Vec<f32>,
+    /// How many tokens the model saw, prefix and markers included.
+    pub count: usize,
+    /// Whether the text was longer than the model reads.
+    pub truncated: bool,
+    /// Tokenising and the static stage.
+    pub time: Duration,
 }
 
 impl From<TokenVectors> for Embedding {

@@ -24,6 +24,15 @@ pub struct Context<'a> {
     pub reject_reply: &'a Phrase,
 }
 
+impl Context<'_> {
+    /// The reply where no intent has one, as customers get it.
+    pub fn default_reply(&self) -> Phrase {
+        // The configuration has been checked.
+        let filled = self.shop.fill(self.reject_reply);
+        filled.unwrap_or_else(|_| self.reject_reply.clone())
+    }
+}
+
 /// A file as it stands in the folder.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct IntentFile {

@@ -18,7 +18,7 @@ use crate::intent::Action;
 use crate::language::Phrase;
 use crate::metrics::Metrics;
 use crate::upstream::StreamError;
-use crate::verdict::Decision;
+use crate::verdict::{Decision, Topic};
 
 /// One request, from its headers to the last byte of its reply.
 #[derive(Debug)]
@@ -67,7 +67,7 @@ impl Exchange {
                     .gate_duration
                     .with_label_values(&[stage])
                     .observe(time.as_secs_f64());
-                metrics.truncated.inc_by(judgement.truncated.into());
+                metrics.truncated.inc_by(judgement.assessment.truncated.into());
             }
             (None, Some(reason)) => metrics.gate_bypassed.with_label_values(&[reason]).inc(),
             (None, None) => {}
@@ -75,10 +75,11 @@ impl Exchange {
         self.decision = Some(Decided {
             action: decision.action,
             intent: decision
-                .intent
+                .topic
                 .as_ref()
-                .map_or_else(|| "none".to_owned(), ToString::to_string),
-            log_odds: decision.judgement.as_ref().map(|j| j.verdict.log_odds),
+                .map_or("none", Topic::label)
+                .to_owned(),
+            log_odds: decision.judgement.as_ref().map(|j| j.log_odds),
             time,
         });
     }

@@ -1,0 +1,207 @@
+//! Evidence → decision: the policy, pure.
+
+use super::Assessed;
+use super::polarity::reversals;
+use crate::background::SMALL_TALK;
+use crate::config::{Grey, Mixed};
+use crate::intent::{Action, Intent};
+use crate::language::Phrase;
+use crate::snapshot::Snapshot;
+use crate::verdict::{Candidate, Decision, Judgement, Reason, Topic, Verdict};
+
+/// What the operator wants done where it is not plain.
+#[derive(Clone, Copy, Debug)]
+pub struct Policy {
+    /// About a question that is neither clearly business nor clearly off-topic.
+    pub grey: Grey,
+    /// About a question of which a part is off-topic.
+    pub mixed: Mixed,
+}
+
+/// What a decision rests on.
+#[derive(Clone, Debug)]
+pub struct Evidence {
+    /// The question, as the model reads it.
+    pub text: String,
+    /// The verdict on it.
+    pub question: Assessed,
+    /// Whether it was said in a conversation about the shop's business.
+    pub follows_on: bool,
+    /// Whether it is a number, a link, a yes or no.
+    pub bare: bool,
+    /// The verdict on what it sounds like.
+    pub second: Option<Assessed>,
+    /// The verdicts on its clauses.
+    pub clauses: Vec<Assessed>,
+}
+
+impl Evidence {
+    /// Of a question by itself.
+    pub fn of(question: Assessed, text: &str) -> Evidence {
+        Evidence {
+            text: text.to_owned(),
+            question,
+            follows_on: false,
+            bare: false,
+            second: None,
+            clauses: Vec::new(),
+        }
+    }
+
+    fn verdict(&self) -> &Verdict {
+        &self.question.assessment.verdict
+    }
+}
+
+/// Why a question is not rejected; none where it is.
+pub fn passes(snapshot: &Snapshot, evidence: &Evidence) -> Option<Reason> {
+    let (thresholds, verdict) = (&snapshot.judge.thresholds, evidence.verdict());
+    let threshold = thresholds.reject;
+    if !snapshot.judge.rejects() {
+        return Some(Reason::NothingRejects);
+    }
+    if verdict.log_odds >= threshold {
+        return Some(Reason::OnTopic { threshold });
+    }
+    if evidence.follows_on && evidence.bare {
+        return Some(Reason::Bare);
+    }
+    if evidence.follows_on && verdict.as_follow_up >= thresholds.follow_up {
+        return Some(Reason::FollowsOn {
+            threshold: thresholds.follow_up,
+        });
+    }
+    let second = evidence.second.as_ref()?;
+    (second.assessment.verdict.log_odds >= threshold).then_some(Reason::SecondReading { threshold })
+}
+
+/// A rejection where nothing lets the question pass, an answer where its intent leads clearly, else forward.
+pub fn decide(snapshot: &Snapshot, policy: Policy, evidence: &Evidence) -> Decision {
+    let verdict = evidence.verdict();
+    let mixed = evidence.clauses.iter().any(|clause| strays(snapshot, evidence, clause));
+    let thresholds = &snapshot.judge.thresholds;
+    let Some(passes) = passes(snapshot, evidence) else {
+        let threshold = thresholds.reject;
+        return outcome(snapshot, evidence, Action::Reject, Reason::OffTopic { threshold }, false);
+    };
+    if mixed && policy.mixed == Mixed::Reject {
+        return outcome(snapshot, evidence, Action::Reject, Reason::Mixed, mixed);
+    }
+    let (lead, needed) = (verdict.lead_of(Action::Answer), thresholds.answer_lead);
+    if lead > 0.0 && !mixed && !evidence.follows_on {
+        let (action, reason) = if lead <= needed {
+            (Action::Forward, Reason::AnswerUnsure { lead: needed })
+        } else if reversed(snapshot, evidence) {
+            (Action::Forward, Reason::AnswerReversed)
+        } else {
+            (Action::Answer, Reason::Answered { lead: needed })
+        };
+        return outcome(snapshot, evidence, action, reason, mixed);
+    }
+    let grey = Reason::Grey {
+        threshold: thresholds.reject,
+        sure: thresholds.sure,
+    };
+    let unclear = matches!(passes, Reason::OnTopic { .. })
+        && !evidence.follows_on
+        && verdict.log_odds < thresholds.sure;
+    match policy.grey {
+        Grey::Reject if unclear => outcome(snapshot, evidence, Action::Reject, grey, mixed),
+        Grey::Clarify if unclear => clarify(snapshot, evidence, grey, mixed),
+        _ if unclear => outcome(snapshot, evidence, Action::Forward, grey, mixed),
+        _ => outcome(snapshot, evidence, Action::Forward, passes, mixed),
+    }
+}
+
+/// Whether a clause is off-topic, and more than small talk.
+fn strays(snapshot: &Snapshot, evidence: &Evidence, clause: &Assessed) -> bool {
+    let verdict = &clause.assessment.verdict;
+    let threshold = snapshot.judge.thresholds.clause;
+    let small_talk = verdict
+        .candidates
+        .first()
+        .is_some_and(|likeliest| likeliest.topic == Topic::Background(SMALL_TALK));
+    let follows_on = evidence.follows_on && verdict.as_follow_up >= threshold;
+    verdict.log_odds < threshold && !small_talk && !follows_on
+}
+
+/// Whether the question turns something around that no example of the answering intent does.
+fn reversed(snapshot: &Snapshot, evidence: &Evidence) -> bool {
+    let asked = reversals(&evidence.text);
+    let answering = evidence.verdict().likeliest(Action::Answer);
+    let Some(intent) = answering.and_then(|candidate| intent(snapshot, candidate)) else {
+        return false;
+    };
+    let said = |reversal: &String| {
+        let mut examples = intent.examples.iter();
+        examples.any(|example| reversals(&example.text).contains(reversal))
+    };
+    !asked.iter().all(said)
+}
+
+fn intent<'s>(snapshot: &'s Snapshot, candidate: &Candidate) -> Option<&'s Intent> {
+    snapshot.intent(candidate.topic.intent()?)
+}
+
+/// Asks which of the two likeliest intents is meant; forwards where there are no two.
+fn clarify(snapshot: &Snapshot, evidence: &Evidence, reason: Reason, mixed: bool) -> Decision {
+    let business = evidence.verdict().candidates.iter();
+    let mut titles = business
+        .filter(|candidate| candidate.action != Action::Reject)
+        .filter_map(|candidate| Some(&intent(snapshot, candidate)?.title));
+    let decision = outcome(snapshot, evidence, Action::Forward, reason, mixed);
+    let (Some(one), Some(other)) = (titles.next(), titles.next()) else {
+        return decision;
+    };
+    Decision {
+        action: Action::Answer,
+        reply: Some(Phrase::new(
+            format!("您是想问{}，还是{}？", one.zh, other.zh),
+            format!("Is your question about “{}” or “{}”?", one.en, other.en),
+        )),
+        ..decision
+    }
+}
+
+fn outcome(
+    snapshot: &Snapshot,
+    evidence: &Evidence,
+    action: Action,
+    reason: Reason,
+    mixed: bool,
+) -> Decision {
+    let decided = match (&evidence.second, reason) {
+        (Some(second), Reason::SecondReading { .. }) => second,
+        _ => &evidence.question,
+    };
+    let verdict = &decided.assessment.verdict;
+    let log_odds = match reason {
+        Reason::FollowsOn { .. } | Reason::Bare => verdict.as_follow_up,
+        Reason::OffTopic { .. } if evidence.follows_on => verdict.as_follow_up,
+        _ if evidence.follows_on => verdict.log_odds.max(verdict.as_follow_up),
+        _ => verdict.log_odds,
+    };
+    let candidate = verdict.likeliest(action);
+    let reply = match (action, candidate.and_then(|candidate| intent(snapshot, candidate))) {
+        (Action::Forward, _) => None,
+        (_, Some(intent)) => intent.reply.clone(),
+        (_, None) => Some(snapshot.reject_reply.clone()),
+    };
+    let looked_at = [Some(&evidence.question), evidence.second.as_ref()];
+    let looked_at = looked_at.into_iter().flatten().chain(&evidence.clauses);
+    Decision {
+        action,
+        topic: candidate.map(|candidate| candidate.topic.clone()),
+        reply,
+        reason,
+        mixed,
+        judgement: Some(Judgement {
+            assessment: decided.assessment.clone(),
+            log_odds,
+            stage: evidence.question.stage,
+            timings: looked_at.fold(Default::default(), |sum, assessed| {
+                crate::verdict::Timings::plus(sum, assessed.timings)
+            }),
+        }),
+    }
+}

@@ -1,0 +1,110 @@
+//! Evidence → log-odds, and what shares of examples say of the shares to come.
+
+use nalgebra::{Matrix3, Vector3};
+
+/// Two numbers that speak for or against.
+pub(super) type Evidence = [f64; 2];
+
+/// A logistic regression on two numbers.
+#[derive(Clone, Debug)]
+pub(super) struct Calibration {
+    weights: Evidence,
+    offset: f64,
+}
+
+impl Calibration {
+    /// By Newton's method, both sides counted alike. The truth is smoothed as Platt (1999) does, since a few
+    /// examples that happen to be separable prove no certainty.
+    pub(super) fn fit(labelled: &[(bool, Evidence)]) -> Calibration {
+        let business = labelled.iter().filter(|(side, _)| *side).count();
+        let counts = [labelled.len() - business, business].map(|count| count.max(1) as f64);
+        let truths = [1.0 / (counts[0] + 2.0), (counts[1] + 1.0) / (counts[1] + 2.0)];
+        // In units of the evidence's own size, where the curve is neither flat nor steep.
+        let units = [0, 1].map(|index| {
+            let square = |(_, evidence): &(bool, Evidence)| evidence[index].powi(2);
+            let mean = labelled.iter().map(square).sum::<f64>() / labelled.len().max(1) as f64;
+            mean.sqrt().max(1e-9)
+        });
+        let mut fit = Vector3::new(1.0, 1.0, 0.0);
+        for _ in 0..100 {
+            let mut gradient = Vector3::zeros();
+            let mut curvature = Matrix3::identity() * 1e-9;
+            for (side, evidence) in labelled {
+                let side = usize::from(*side);
+                let x = Vector3::new(evidence[0] / units[0], evidence[1] / units[1], 1.0);
+                let p = 1.0 / (1.0 + (-fit.dot(&x)).exp());
+                gradient += x * ((p - truths[side]) / counts[side]);
+                curvature += x * x.transpose() * (p * (1.0 - p) / counts[side]);
+            }
+            let Some(step) = curvature.lu().solve(&gradient) else {
+                break;
+            };
+            // A bounded step keeps Newton's method from overshooting.
+            let length = step.norm();
+            fit -= step * (2.0 / length.max(1e-12)).min(1.0);
+            if length < 1e-9 {
+                break;
+            }
+        }
+        Calibration {
+            weights: [fit[0] / units[0], fit[1] / units[1]],
+            offset: fit[2],
+        }
+    }
+
+    pub(super) fn log_odds(&self, evidence: Evidence) -> f64 {
+        self.weights[0] * evidence[0] + self.weights[1] * evidence[1] + self.offset
+    }
+}
+
+/// The value below which `share` of `values` lie. Where that is less than one of them, one unit below the
+/// least: what a single example happens to be says little.
+pub(super) fn quantile(values: &mut [f64], share: f64) -> f64 {
+    values.sort_by(f64::total_cmp);
+    let index = (share * values.len() as f64) as usize;
+    let last = values.len().saturating_sub(1);
+    match values.get(index.min(last)) {
+        Some(least) if index == 0 => least - 1.0,
+        Some(value) => *value,
+        None => 0.0,
+    }
+}
+
+/// The 95 % interval of a share of which `hits` of `count` are known (Wilson 1927).
+pub fn interval(hits: usize, count: usize) -> (f64, f64) {
+    const Z: f64 = 1.959_963_984_540_054;
+    if count == 0 {
+        return (0.0, 1.0);
+    }
+    let (n, p) = (count as f64, hits as f64 / count as f64);
+    let middle = (p + Z * Z / (2.0 * n)) / (1.0 + Z * Z / n);
+    let half = Z * (p * (1.0 - p) / n + Z * Z / (4.0 * n * n)).sqrt() / (1.0 + Z * Z / n);
+    ((middle - half).max(0.0), (middle + half).min(1.0))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_quantile_of_few_values_is_below_the_least() {
+        for (share, expected) in [(0.02, 0.0), (0.5, 2.0), (1.0, 3.0)] {
+            let quantile = quantile(&mut [3.0, 1.0, 2.0], share);
+            assert!((quantile - expected).abs() < 1e-12, "{share}: {quantile}");
+        }
+    }
+
+    #[test]
+    fn intervals_are_those_of_the_books() {
+        // Newcombe 1998, table I.
+        for (hits, count, low, high) in [
+            (81, 263, 0.2553, 0.3662),
+            (15, 148, 0.0624, 0.1605),
+            (0, 20, 0.0, 0.1611),
+            (1, 29, 0.0061, 0.1718),
+        ] {
+            let (a, b) = interval(hits, count);
+            assert!((a - low).abs() < 1e-4 && (b - high).abs() < 1e-4, "{hits}/{count}: {a} {b}");
+        }
+    }
+}

@@ -1,0 +1,274 @@
+//! Where the thresholds lie, and what is to be expected of them: both from examples that were held out.
+
+use super::calibration::{interval, quantile};
+use super::head::HeldOut;
+use crate::intent::Action;
+
+/// Examples that are held out are rejected more often than questions are: an operator writes each case down
+/// once, and fragments beside sentences, while most customers ask what others have asked before. Over six
+/// sets of intents, real questions were rejected a quarter as often.
+const EXAMPLES_OVERSTATE: f64 = 4.0;
+/// However little the target forbids: what is likelier business than not even where seven of ten questions
+/// are off-topic is not rejected. (The logarithm of 7/3.)
+const MOST: f64 = 0.85;
+/// In a conversation about the shop's business the next turn is likelier business than not. (The logarithm
+/// of 2/3.)
+const MOST_AS_FOLLOW_UP: f64 = -0.4;
+/// A clause has less context than a question; at most this share of examples may look like none of business.
+const STRAY_CLAUSES: f64 = 0.005;
+/// However little that forbids.
+const MOST_OF_CLAUSE: f64 = -2.0;
+/// An answer must lead by so much that at most this share of other intents' examples would get it.
+const WRONG_ANSWERS: f64 = 0.005;
+/// The static stage decides where at most this share of either side's examples would be decided wrongly.
+const WRONG_EXITS: f64 = 0.0025;
+/// It decides nothing this near to the threshold.
+const NEAR: f64 = 1.0;
+/// It may name so many more wrong intents than the encoder, as a share of the encoder's own.
+const WRONG_INTENTS: f64 = 0.1;
+
+/// What decisions compare verdicts with; log-odds where nothing else is said.
+#[derive(Clone, Debug)]
+pub struct Thresholds {
+    /// Below it a question is off-topic.
+    pub reject: f64,
+    /// From it on a question is business; between the two it is grey.
+    pub sure: f64,
+    /// Below it, a turn of a conversation about business is off-topic. On another scale:
+    /// [`Verdict::as_follow_up`](crate::verdict::Verdict::as_follow_up).
+    pub follow_up: f64,
+    /// Below it one of several clauses is off-topic.
+    pub clause: f64,
+    /// The lead in log density that an answer needs over everything else.
+    pub answer_lead: f64,
+    exits: Option<Exits>,
+}
+
+/// Where the static stage is beyond doubt.
+#[derive(Clone, Debug)]
+struct Exits {
+    low: f64,
+    high: f64,
+    /// The log-odds of what lies below `low`, and of what lies above `high`, all taken together.
+    of_low: f64,
+    of_high: f64,
+    /// The lead over the next topic that business needs.
+    lead: f64,
+}
+
+impl Thresholds {
+    /// `first` are examples as the static head reads them, `held_out` as the last head does; `actions` those of
+    /// the groups.
+    pub(super) fn fit(
+        first: &[HeldOut],
+        held_out: &[HeldOut],
+        actions: &[Action],
+        target: f64,
+    ) -> Thresholds {
+        let sides = Sides::of(held_out, actions);
+        let careful = |values: &mut [f64]| {
+            let share = EXAMPLES_OVERSTATE * target;
+            // By a standard error fewer, so that few examples make the gate careful.
+            let error = (share * (1.0 - share) / values.len().max(1) as f64).sqrt();
+            quantile(values, (share - error).max(0.0))
+        };
+        let reject = careful(&mut sides.business()).min(MOST);
+        let passes = quantile(&mut sides.off_topic(), 1.0 - target);
+        let mut thresholds = Thresholds {
+            reject,
+            sure: passes.max(reject),
+            follow_up: careful(&mut sides.as_follow_up()).min(MOST_AS_FOLLOW_UP),
+            clause: quantile(&mut sides.business(), STRAY_CLAUSES).min(MOST_OF_CLAUSE),
+            answer_lead: answer_lead(held_out, actions),
+            exits: None,
+        };
+        if !std::ptr::eq(first, held_out) {
+            thresholds.exits = Some(Exits::fit(first, held_out, actions, &thresholds));
+        }
+        thresholds
+    }
+
+    /// The log-odds of a static verdict that is beyond doubt. Those of the static head come from where both
+    /// sides meet, and say too little so far out.
+    pub(super) fn beyond_doubt(&self, log_odds: f64, lead: f64) -> Option<f64> {
+        let exits = self.exits.as_ref()?;
+        if log_odds <= exits.low {
+            Some(log_odds - exits.low + exits.of_low)
+        } else if log_odds >= exits.high && lead >= exits.lead {
+            Some(log_odds - exits.high + exits.of_high)
+        } else {
+            None
+        }
+    }
+}
+
+/// What is to be expected of real questions, from examples that were held out.
+#[derive(Clone, Debug, Default)]
+pub struct Promise {
+    /// Examples of the shop's business.
+    pub business: usize,
+    /// Of these, rejected.
+    pub rejected: usize,
+    /// Off-topic examples, the background's included.
+    pub off_topic: usize,
+    /// Of these, rejected.
+    pub caught: usize,
+}
+
+impl Promise {
+    pub(super) fn of(held_out: &[HeldOut], actions: &[Action], thresholds: &Thresholds) -> Promise {
+        let sides = Sides::of(held_out, actions);
+        let below = |values: Vec<f64>| {
+            let below = values.iter().filter(|value| **value < thresholds.reject);
+            (values.len(), below.count())
+        };
+        let ((business, rejected), (off_topic, caught)) =
+            (below(sides.business()), below(sides.off_topic()));
+        Promise {
+            business,
+            rejected,
+            off_topic,
+            caught,
+        }
+    }
+
+    /// The expected share of real questions that are rejected, and its 95 % interval. The upper end trusts
+    /// that examples are as hard as questions, the rest that they are harder.
+    pub fn rejected_share(&self) -> (f64, (f64, f64)) {
+        let share = self.rejected as f64 / self.business.max(1) as f64;
+        let (low, high) = interval(self.rejected, self.business);
+        (share / EXAMPLES_OVERSTATE, (low / EXAMPLES_OVERSTATE, high))
+    }
+
+    /// The expected share of off-topic questions that are rejected, and its 95 % interval.
+    pub fn caught_share(&self) -> (f64, (f64, f64)) {
+        let share = self.caught as f64 / self.off_topic.max(1) as f64;
+        (share, interval(self.caught, self.off_topic))
+    }
+}
+
+/// Held-out examples by what is done about their groups.
+struct Sides<'a> {
+    held_out: &'a [HeldOut],
+    actions: &'a [Action],
+}
+
+impl<'a> Sides<'a> {
+    fn of(held_out: &'a [HeldOut], actions: &'a [Action]) -> Self {
+        Sides { held_out, actions }
+    }
+
+    fn rejects(&self, held: &HeldOut) -> Option<bool> {
+        let action = self.actions.get(held.owner)?;
+        Some(*action == Action::Reject)
+    }
+
+    fn of_side(&self, rejects: bool) -> impl Iterator<Item = &'a HeldOut> {
+        let held_out = self.held_out.iter();
+        held_out.filter(move |held| self.rejects(held) == Some(rejects))
+    }
+
+    fn business(&self) -> Vec<f64> {
+        self.of_side(false).map(|held| held.reading.log_odds).collect()
+    }
+
+    fn off_topic(&self) -> Vec<f64> {
+        self.of_side(true).map(|held| held.reading.log_odds).collect()
+    }
+
+    /// What a conversation about business may hold: business, and what follows on it.
+    fn as_follow_up(&self) -> Vec<f64> {
+        let turns = self.held_out.iter();
+        turns
+            .filter(|held| self.rejects(held) != Some(true))
+            .map(|held| held.reading.as_follow_up)
+            .collect()
+    }
+}
+
+/// The least lead that keeps wrong answers to [`WRONG_ANSWERS`] of the examples of other intents.
+fn answer_lead(held_out: &[HeldOut], actions: &[Action]) -> f64 {
+    let best = |held: &HeldOut, answers: bool| {
+        let scores = held.reading.scores.iter().zip(actions);
+        scores
+            .filter(|(_, action)| (**action == Action::Answer) == answers)
+            .map(|(score, _)| *score)
+            .fold(f64::NEG_INFINITY, f64::max)
+    };
+    let others = held_out
+        .iter()
+        .filter(|held| actions.get(held.owner) != Some(&Action::Answer));
+    let mut behind: Vec<_> = others
+        .map(|held| best(held, false) - best(held, true))
+        .filter(|behind| behind.is_finite())
+        .collect();
+    if behind.is_empty() {
+        return 0.0;
+    }
+    (-quantile(&mut behind, WRONG_ANSWERS)).max(0.0)
+}
+
+impl Exits {
+    fn fit(
+        first: &[HeldOut],
+        held_out: &[HeldOut],
+        actions: &[Action],
+        thresholds: &Thresholds,
+    ) -> Exits {
+        let sides = Sides::of(first, actions);
+        let low = quantile(&mut sides.business(), WRONG_EXITS).min(thresholds.reject - NEAR);
+        let high = quantile(&mut sides.off_topic(), 1.0 - WRONG_EXITS).max(thresholds.sure + NEAR);
+        let (on, off) = (sides.business(), sides.off_topic());
+        let counts = (on.len().max(1) as f64, off.len().max(1) as f64);
+        let wrong = |held: &HeldOut| lead(held).0 != held.owner;
+        let business = first.iter().zip(held_out).filter(|(held, _)| sides.rejects(held) == Some(false));
+        let allowed = WRONG_INTENTS * business.clone().filter(|(_, held)| wrong(held)).count() as f64;
+        let mut exits: Vec<_> = business
+            .filter(|(held, _)| held.reading.log_odds >= high)
+            .map(|(first, held)| {
+                let added = f64::from(u8::from(wrong(first))) - f64::from(u8::from(wrong(held)));
+                (lead(first).1, added)
+            })
+            .collect();
+        // From the clearest on: as far down as the wrong intents that come with it are allowed.
+        exits.sort_by(|a, b| b.0.total_cmp(&a.0));
+        let mut added = 0.0;
+        let mut least = f64::INFINITY;
+        for (lead, more) in exits {
+            added += more;
+            if added <= allowed {
+                least = lead;
+            }
+        }
+        // As if one more of the other side were there, since none proves nothing.
+        let log_odds = |business: usize, off_topic: usize| {
+            let shares = (business as f64 / counts.0, off_topic as f64 / counts.1);
+            (shares.0 / shares.1).ln()
+        };
+        let beyond = |values: &[f64], of: &dyn Fn(f64) -> bool| {
+            values.iter().filter(|value| of(**value)).count()
+        };
+        let below = |values: &[f64]| beyond(values, &|value| value <= low);
+        let above = |values: &[f64]| beyond(values, &|value| value >= high);
+        Exits {
+            low,
+            high,
+            of_low: log_odds(below(&on) + 1, below(&off).max(1)).min(low),
+            of_high: log_odds(above(&on).max(1), above(&off) + 1).max(high),
+            lead: least,
+        }
+    }
+}
+
+/// The likeliest group, and its lead over the next.
+fn lead(held: &HeldOut) -> (usize, f64) {
+    let (mut likeliest, mut best, mut next) = (0, f64::NEG_INFINITY, f64::NEG_INFINITY);
+    for (index, score) in held.reading.scores.iter().enumerate() {
+        if *score > best {
+            (likeliest, next, best) = (index, best, *score);
+        } else {
+            next = next.max(*score);
+        }
+    }
+    (likeliest, best - next)
+}

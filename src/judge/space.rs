@@ -1,0 +1,325 @@
+//! The space that questions are compared in: linear discriminant analysis with a shrunken covariance
+//! (Friedman 1989, "Regularized Discriminant Analysis").
+//!
+//! Vectors of one model all point roughly the same way, so the mean of the groups' means is taken out first.
+//! What is left is measured by the covariance that examples have within their own groups: a direction in which
+//! the examples of one intent differ says little about which intent it is. In that measure the groups' means
+//! span a space of few axes, in which everything else happens. With few examples the covariance is mostly
+//! guesswork and is drawn towards the sphere.
+
+use nalgebra::{DMatrix, DVector};
+
+use super::Side;
+
+/// Keeps the covariance invertible where examples do not differ at all.
+const RIDGE: f32 = 1e-6;
+/// The covariance is drawn towards the sphere as if by so many examples a dimension. One would do where
+/// examples are typical; four keep more accuracy on 150 intents, and lose nothing on thirty.
+const SHRINKAGE: f32 = 4.0;
+/// Axes with less than this share of the widest one's spread are rounding errors.
+const NARROWEST: f64 = 1e-9;
+
+/// Turns an embedding into one vector of unit length around the middle of the groups.
+#[derive(Clone, Debug)]
+pub(super) struct Centring {
+    /// The length of one unit vector.
+    pub(super) dimension: usize,
+    /// How much each unit vector counts beside the others.
+    pub(super) weights: &'static [f32],
+    centre: Vec<f32>,
+}
+
+impl Centring {
+    /// Around the mean of the groups' means: each group counts once, however many examples it has.
+    pub(super) fn new(
+        groups: &[Vec<&[f32]>],
+        dimension: usize,
+        weights: &'static [f32],
+    ) -> Centring {
+        let mut centring = Centring {
+            dimension,
+            weights,
+            centre: vec![0.0; dimension * weights.len()],
+        };
+        let filled = groups.iter().filter(|group| !group.is_empty()).count();
+        let mut centre = centring.centre.clone();
+        for group in groups {
+            let share = 1.0 / (group.len() * filled).max(1) as f32;
+            for vectors in group {
+                let weighted = centring.weighted(vectors);
+                centre
+                    .iter_mut()
+                    .zip(weighted)
+                    .for_each(|(c, x)| *c += share * x);
+            }
+        }
+        centring.centre = centre;
+        centring
+    }
+
+    /// The length of what [`Centring::apply`] returns.
+    pub(super) fn length(&self) -> usize {
+        self.centre.len()
+    }
+
+    /// The embedding without what all have in common, of unit length.
+    pub(super) fn apply(&self, vectors: &[f32]) -> Vec<f32> {
+        let mut vector: Vec<_> = self.weighted(vectors).collect();
+        vector
+            .iter_mut()
+            .zip(&self.centre)
+            .for_each(|(x, c)| *x -= c);
+        let length = dot(&vector, &vector).sqrt().max(1e-12) as f32;
+        vector.iter_mut().for_each(|x| *x /= length);
+        vector
+    }
+
+    fn weighted(&self, vectors: &[f32]) -> impl Iterator<Item = f32> {
+        let blocks = vectors.chunks_exact(self.dimension).zip(self.weights);
+        blocks.flat_map(|(block, weight)| block.iter().map(move |x| weight * x))
+    }
+}
+
+/// What axes are fitted from. Sums, so that the sums of a fold can be taken out again.
+#[derive(Clone)]
+pub(super) struct Sums {
+    /// Of the outer products of the groups' examples with themselves.
+    products: DMatrix<f32>,
+    /// A column a group: its examples; then commonplace business, then follow-ups.
+    columns: DMatrix<f32>,
+    counts: Vec<f32>,
+}
+
+/// Centred examples, a column each, and the column of [`Sums`] that each belongs to.
+pub(super) struct Rows {
+    pub(super) vectors: DMatrix<f32>,
+    pub(super) owners: Vec<usize>,
+}
+
+impl Sums {
+    /// Of rows whose owners are below `groups + 2`. Those of the last two count in means only.
+    pub(super) fn new(rows: &Rows, groups: usize) -> Sums {
+        let length = rows.vectors.nrows();
+        let mut sums = Sums {
+            products: DMatrix::zeros(length, length),
+            columns: DMatrix::zeros(length, groups + 2),
+            counts: vec![0.0; groups + 2],
+        };
+        for (vector, owner) in rows.vectors.column_iter().zip(&rows.owners) {
+            sums.columns.column_mut(*owner).axpy(1.0, &vector, 1.0);
+            sums.counts[*owner] += 1.0;
+        }
+        // Rows come in the order of their owners, so those of the groups are the first.
+        let within = rows.owners.iter().filter(|owner| **owner < groups).count();
+        let members = rows.vectors.columns(0, within);
+        sums.products.gemm(1.0, &members, &members.transpose(), 1.0);
+        sums
+    }
+
+    /// With `sign` 1 the sums of both, with -1 those of `self` without `other`.
+    pub(super) fn plus(mut self, other: &Sums, sign: f32) -> Sums {
+        self.products.zip_apply(&other.products, |a, b| *a += sign * b);
+        self.columns.zip_apply(&other.columns, |a, b| *a += sign * b);
+        self.counts
+            .iter_mut()
+            .zip(&other.counts)
+            .for_each(|(a, b)| *a += sign * b);
+        self
+    }
+
+    /// The mean of each column; where a fold has left a column empty, that of `fallback`.
+    fn means(&self, fallback: &Sums) -> DMatrix<f32> {
+        let mut means = self.columns.clone();
+        for (index, count) in self.counts.iter().enumerate() {
+            if *count < 0.5 {
+                let column = fallback.columns.column(index) / fallback.counts[index].max(1.0);
+                means.set_column(index, &column);
+            } else {
+                means.column_mut(index).scale_mut(1.0 / count);
+            }
+        }
+        means
+    }
+
+    /// The covariance within groups, drawn towards the sphere.
+    fn covariance(&self, means: &DMatrix<f32>, groups: usize) -> DMatrix<f32> {
+        let mut spread = means.columns(0, groups).clone_owned();
+        for (mut column, count) in spread.column_iter_mut().zip(&self.counts) {
+            column.scale_mut(count.max(0.0).sqrt());
+        }
+        let mut covariance = self.products.clone();
+        covariance.gemm(-1.0, &spread, &spread.transpose(), 1.0);
+        let count: f32 = self.counts[..groups].iter().sum();
+        let dimension = covariance.nrows() as f32;
+        let towards_sphere = SHRINKAGE * dimension / (SHRINKAGE * dimension + count);
+        covariance /= count.max(1.0);
+        let variance = covariance.trace() / dimension;
+        covariance *= 1.0 - towards_sphere;
+        for index in 0..covariance.nrows() {
+            covariance[(index, index)] += towards_sphere * variance + RIDGE;
+        }
+        covariance
+    }
+}
+
+/// The axes of the space, and two directions beside them.
+#[derive(Clone, Debug)]
+pub(super) struct Axes {
+    /// A row each: the discriminant axes, then business, then follow-ups.
+    rows: Vec<Vec<f32>>,
+    business: f64,
+    follow_up: f64,
+}
+
+/// Where an example lies.
+#[derive(Clone, Debug)]
+pub(super) struct Point {
+    /// On the discriminant axes, in units of the spread within groups.
+    pub(super) coordinates: Vec<f32>,
+    /// How far on the side of business (Fisher's discriminant).
+    pub(super) business: f64,
+    /// How far on the side of what continues a conversation.
+    pub(super) follow_up: f64,
+}
+
+impl Axes {
+    /// Fits them to `sums` of groups that lie on `sides`. `whole` are the sums with all folds.
+    pub(super) fn fit(sums: &Sums, whole: &Sums, sides: &[Side]) -> Axes {
+        let groups = sides.len();
+        let means = sums.means(whole);
+        let covariance = sums.covariance(&means, groups);
+        let solved = match covariance.cholesky() {
+            Some(cholesky) => cholesky.solve(&means),
+            None => means.clone(),
+        };
+        // Everything that follows lies in the span of the means, so their Gram matrix is enough.
+        let gram = means.tr_mul(&solved).cast::<f64>();
+        let planes = Planes {
+            gram: &gram,
+            counts: &sums.counts,
+            sides,
+        };
+        let (business, business_offset) = planes.between(
+            &planes.mean(|index| index == groups || sides.get(index) == Some(&Side::Business)),
+            true,
+        );
+        let (follow_up, follow_up_offset) =
+            planes.between(&planes.mean(|index| index == groups + 1), false);
+        let mut coefficients = discriminants(&gram, groups);
+        let axes = coefficients.ncols();
+        coefficients = coefficients.insert_columns(axes, 2, 0.0);
+        coefficients.set_column(axes, &business);
+        coefficients.set_column(axes + 1, &follow_up);
+        let rows = &solved * coefficients.cast::<f32>();
+        Axes {
+            rows: rows
+                .column_iter()
+                .map(|column| DVector::from(column).as_slice().to_vec())
+                .collect(),
+            business: business_offset,
+            follow_up: follow_up_offset,
+        }
+    }
+
+    /// Where a centred example lies.
+    pub(super) fn point(&self, centred: &[f32]) -> Point {
+        let mut along = self.rows.iter().map(|row| dot(row, centred));
+        let axes = self.rows.len().saturating_sub(2);
+        Point {
+            coordinates: along.by_ref().take(axes).map(|x| x as f32).collect(),
+            business: along.next().unwrap_or(0.0) + self.business,
+            follow_up: along.next().unwrap_or(0.0) + self.follow_up,
+        }
+    }
+}
+
+/// Orthonormal axes, in the measure of `gram`, of the space that the means of the groups span.
+fn discriminants(gram: &DMatrix<f64>, groups: usize) -> DMatrix<f64> {
+    let mut around = DMatrix::identity(gram.nrows(), groups);
+    for column in 0..groups {
+        for row in 0..groups {
+            around[(row, column)] -= 1.0 / groups as f64;
+        }
+    }
+    let eigen = around.tr_mul(&(gram * &around)).symmetric_eigen();
+    let widest = eigen.eigenvalues.max();
+    let mut kept = Vec::new();
+    for (vector, value) in eigen.eigenvectors.column_iter().zip(&eigen.eigenvalues) {
+        if *value > NARROWEST * widest {
+            kept.push(&around * vector / value.sqrt());
+        }
+    }
+    if kept.is_empty() {
+        return DMatrix::zeros(gram.nrows(), 0);
+    }
+    DMatrix::from_columns(&kept)
+}
+
+/// Fisher's linear discriminant between two sides, as coefficients over the means of groups.
+struct Planes<'a> {
+    gram: &'a DMatrix<f64>,
+    counts: &'a [f32],
+    sides: &'a [Side],
+}
+
+impl Planes<'_> {
+    /// The mean of all examples in the columns that `of` names.
+    fn mean(&self, of: impl Fn(usize) -> bool) -> DVector<f64> {
+        let counted = |index: usize| if of(index) { f64::from(self.counts[index]) } else { 0.0 };
+        let mean = DVector::from_fn(self.counts.len(), |index, _| counted(index));
+        let sum = mean.sum();
+        mean / sum.max(1.0)
+    }
+
+    /// The plane between the mean `on` and that of what rejects, and its offset. The spread is that within
+    /// groups, and of groups within their side; `spread_on` adds that of the groups of business. By the
+    /// Woodbury identity, since the groups are far fewer than the dimensions.
+    fn between(&self, on: &DVector<f64>, spread_on: bool) -> (DVector<f64>, f64) {
+        let off = self.mean(|index| self.sides.get(index) == Some(&Side::OffTopic));
+        if on.sum() < 0.5 || off.sum() < 0.5 {
+            return (DVector::zeros(on.len()), 0.0);
+        }
+        let groups = self.sides.len();
+        let side = |side: &Side| *side == Side::OffTopic || spread_on;
+        let count: f32 = (0..groups)
+            .filter(|index| side(&self.sides[*index]))
+            .map(|index| self.counts[index])
+            .sum();
+        let mut spread = DMatrix::zeros(on.len(), groups);
+        for (index, of) in self.sides.iter().enumerate().filter(|(_, of)| side(of)) {
+            let mean = if *of == Side::OffTopic { &off } else { on };
+            let mut column = -mean;
+            column[index] += 1.0;
+            column *= f64::from(self.counts[index].max(0.0) / count.max(1.0)).sqrt();
+            spread.set_column(index, &column);
+        }
+        let difference = on - &off;
+        let weighed = self.gram * &spread;
+        let mut inner = spread.tr_mul(&weighed);
+        for index in 0..groups {
+            inner[(index, index)] += 1.0;
+        }
+        let against = weighed.tr_mul(&difference);
+        let plane = match inner.cholesky() {
+            Some(cholesky) => &difference - &spread * cholesky.solve(&against),
+            None => difference,
+        };
+        let offset = -0.5 * (on + &off).dot(&(self.gram * &plane));
+        (plane, offset)
+    }
+}
+
+/// The dot product of two vectors.
+pub(super) fn dot(a: &[f32], b: &[f32]) -> f64 {
+    // Sixteen sums side by side: the compiler keeps them in vector registers.
+    let mut sums = [0.0_f32; 16];
+    let (a, a_rest) = a.as_chunks::<16>();
+    let (b, b_rest) = b.as_chunks::<16>();
+    for (a, b) in a.iter().zip(b) {
+        for lane in 0..16 {
+            sums[lane] += a[lane] * b[lane];
+        }
+    }
+    let rest: f32 = a_rest.iter().zip(b_rest).map(|(a, b)| a * b).sum();
+    f64::from(sums.iter().sum::<f32>() + rest)
+}
