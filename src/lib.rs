@@ -40,7 +40,7 @@
 //! judgement   gate · snapshot · judge {discriminant}
 //! engines     embed {tokens, static_stage, encoder, queue, store, manifest, runtime, error} · upstream {demo} · metrics · logging
 //! vocabulary  chat {completions, stream, json} · intent {file} · verdict · config {a file a section}
-//! leaf        source {message} · problem · language · memory · secret · clause
+//! leaf        source {message} · problem · language · memory · secret · clause · bare {codes, words}
 //! ```
 //!
 //! ## Invariants
@@ -55,6 +55,7 @@
 //! log or a metric; no score is shown to callers; no mutable global but the one ONNX Runtime demands.
 
 pub mod admin;
+pub mod bare;
 pub mod chat;
 pub mod clause;
 pub mod cli;

@@ -15,7 +15,7 @@ const ROWS: [(&str, &[&str]); 7] = [
     (
         "leaf",
         &[
-            "source", "problem", "language", "memory", "secret", "clause",
+            "source", "problem", "language", "memory", "secret", "clause", "bare",
         ],
     ),
 ];
