@@ -22,6 +22,8 @@ pub enum Protocol {
 pub struct Prompt {
     /// What is judged.
     pub text: Text,
+    /// What was said before the turn that is judged.
+    pub context: Context,
     /// The model asked for, echoed in replies made here.
     pub model: String,
     /// Whether the reply is to be a stream.
@@ -43,6 +45,16 @@ pub enum Text {
     None,
     /// Something that may hold words, in a shape that is not known here.
     UnknownShape,
+}
+
+/// What was said before the turn that is judged. Both are empty for a conversation's first turn, and where
+/// there is no question to judge.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Context {
+    /// The nearest earlier user message with words: its first 2,000 characters.
+    pub user: Option<String>,
+    /// The nearest assistant message with words: its last 2,000 characters, where it asks or offers.
+    pub assistant: Option<String>,
 }
 
 /// The body of a request cannot be read.

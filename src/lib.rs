@@ -40,7 +40,7 @@
 //! judgement   gate · snapshot · judge {discriminant}
 //! engines     embed {tokens, static_stage, encoder, queue, store, manifest, runtime, error} · upstream {demo} · metrics · logging
 //! vocabulary  chat {completions, stream, json} · intent {file} · verdict · config {a file a section}
-//! leaf        source {message} · problem · language · memory · secret
+//! leaf        source {message} · problem · language · memory · secret · clause · bare {codes, words}
 //! ```
 //!
 //! ## Invariants
@@ -56,7 +56,9 @@
 
 pub mod admin;
 pub mod background;
+pub mod bare;
 pub mod chat;
+pub mod clause;
 pub mod cli;
 pub mod config;
 pub mod embed;

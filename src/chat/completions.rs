@@ -1,12 +1,16 @@
 //! OpenAI Chat Completions: `POST /v1/chat/completions`.
 
+use std::borrow::Cow;
+
 use serde::Deserialize;
 use serde_json::{Value, json as value};
 
-use super::{Prompt, Reply, Text, Unreadable, json, stream};
+use super::{Context, Prompt, Reply, Text, Unreadable, json, stream};
 
 /// Replies that one request may ask for, as the protocol has it.
 const MAX_CHOICES: usize = 128;
+/// Characters kept of each message of the context.
+const CONTEXT_CHARS: usize = 2_000;
 
 /// What is read of a request; the rest is the upstream's.
 #[derive(Deserialize)]
@@ -38,14 +42,16 @@ struct Message {
     content: Value,
 }
 
-/// The text to judge: the last user message, unless a tool's result has come after it.
+/// The text to judge, what was said before it, and how the reply is to look.
 pub(super) fn prompt(body: &[u8]) -> Result<Prompt, Unreadable> {
     let request: Request = json::read(body)
         .map_err(|error| Unreadable(format!("the body is no chat completion request: {error}")))?;
     let format = request.response_format["type"].as_str();
     let choices = usize::try_from(request.n.unwrap_or(1)).unwrap_or(MAX_CHOICES);
+    let (text, context) = turn(&request.messages);
     Ok(Prompt {
-        text: text(&request.messages),
+        text,
+        context,
         model: request.model.as_str().unwrap_or_default().to_owned(),
         stream: request.stream.unwrap_or(false),
         include_usage: request
@@ -57,45 +63,71 @@ pub(super) fn prompt(body: &[u8]) -> Result<Prompt, Unreadable> {
     })
 }
 
-fn text(messages: &[Message]) -> Text {
-    let role = |message: &Message| message.role.as_str().unwrap_or_default().to_owned();
-    let last = messages.iter().rposition(|message| role(message) == "user");
-    let Some(last) = last else {
-        return Text::None;
-    };
-    if messages[last..]
-        .iter()
-        .any(|m| matches!(role(m).as_str(), "tool" | "function"))
-    {
-        return Text::None;
+impl Message {
+    fn role(&self) -> &str {
+        self.role.as_str().unwrap_or_default()
     }
-    content(&messages[last].content)
-}
 
-/// A string, or parts of which those of type `text` hold words.
-fn content(content: &Value) -> Text {
-    let parts = match content {
-        Value::String(text) => return question(text),
-        Value::Null => return Text::None,
-        Value::Array(parts) => parts,
-        _ => return Text::UnknownShape,
-    };
-    let mut texts = Vec::new();
-    for part in parts {
-        match (part["type"].as_str(), part["text"].as_str()) {
-            (Some("text"), Some(text)) => texts.push(text),
-            (Some("image_url" | "input_audio" | "file"), _) => {}
-            _ => return Text::UnknownShape,
+    /// A string, or the parts of type `text`, a line each; none in a shape that is not known here.
+    fn words(&self) -> Option<Cow<'_, str>> {
+        let parts = match &self.content {
+            Value::String(text) => return Some(text.trim().into()),
+            Value::Null => return Some("".into()),
+            Value::Array(parts) => parts,
+            _ => return None,
+        };
+        let mut texts = Vec::new();
+        for part in parts {
+            match (part["type"].as_str(), part["text"].as_str()) {
+                (Some("text"), Some(text)) => texts.push(text),
+                (Some("image_url" | "input_audio" | "file"), _) => {}
+                _ => return None,
+            }
         }
+        Some(texts.join("\n").trim().to_owned().into())
     }
-    question(&texts.join("\n"))
 }
 
-fn question(text: &str) -> Text {
-    match text.trim() {
-        "" => Text::None,
-        text => Text::Question(text.to_owned()),
+/// The turn to judge: the last user message, unless a tool's result has come after it.
+fn turn(messages: &[Message]) -> (Text, Context) {
+    let nothing = |text| (text, Context::default());
+    let last = messages.iter().rposition(|m| m.role() == "user");
+    let Some((before, [question, after @ ..])) = last.map(|last| messages.split_at(last)) else {
+        return nothing(Text::None);
+    };
+    if after
+        .iter()
+        .any(|m| matches!(m.role(), "tool" | "function"))
+    {
+        return nothing(Text::None);
     }
+    match question.words() {
+        None => nothing(Text::UnknownShape),
+        Some(words) if words.is_empty() => nothing(Text::None),
+        Some(words) => (Text::Question(words.into_owned()), context(before)),
+    }
+}
+
+/// Goes back from the question and copies no more than what is kept.
+fn context(before: &[Message]) -> Context {
+    let nearest = |role| {
+        let of_role = before.iter().rev().filter(move |m| m.role() == role);
+        of_role.filter_map(Message::words).find(|w| !w.is_empty())
+    };
+    Context {
+        user: nearest("user").map(|words| beginning(&words).to_owned()),
+        assistant: nearest("assistant").map(|words| end(&words).to_owned()),
+    }
+}
+
+fn beginning(text: &str) -> &str {
+    let behind = text.char_indices().nth(CONTEXT_CHARS);
+    behind.map_or(text, |(at, _)| &text[..at])
+}
+
+fn end(text: &str) -> &str {
+    let first = text.char_indices().rev().nth(CONTEXT_CHARS - 1);
+    first.map_or(text, |(at, _)| &text[at..])
 }
 
 /// A whole completion, or the stream of one.
@@ -247,6 +279,74 @@ mod tests {
         ] {
             assert_eq!(text_of(&messages), expected, "{messages}");
         }
+    }
+
+    /// The context of messages written as `role content`, the content text or JSON.
+    fn context_of(messages: &[&str]) -> (Option<String>, Option<String>) {
+        let message = |message: &&str| {
+            let (role, content) = message.split_once(' ').unwrap();
+            let content = serde_json::from_str(content).unwrap_or_else(|_| json!(content));
+            json!({"role": role, "content": content})
+        };
+        let messages: Vec<_> = messages.iter().map(message).collect();
+        let body = json!({"messages": messages}).to_string();
+        let context = prompt(body.as_bytes()).unwrap().context;
+        (context.user, context.assistant)
+    }
+
+    #[test]
+    fn the_context_is_the_nearest_words_before_the_question() {
+        const PARTS: &str = r#"[{"type": "text", "text": " a"}, {"type": "image_url"}, {"type": "text", "text": "b "}]"#;
+        let poem = r#"user [{"type": "poem", "text": "x"}]"#;
+        let (user, assistant) = (format!("user {PARTS}"), format!("assistant {PARTS}"));
+        for (before, expected_user, expected_assistant) in [
+            (&["system s", "developer d"][..], None, None),
+            (&["assistant  hi "], None, Some("hi")),
+            (&["user a"], Some("a"), None),
+            (
+                &["user a", "assistant b", "user c", "assistant d"],
+                Some("c"),
+                Some("d"),
+            ),
+            // Messages without words are passed over, a tool's result is nobody's words.
+            (
+                &[
+                    "user a",
+                    "assistant b",
+                    "assistant null",
+                    "tool {}",
+                    "user  ",
+                ],
+                Some("a"),
+                Some("b"),
+            ),
+            (
+                &["user a", "assistant b", poem, "assistant {}"],
+                Some("a"),
+                Some("b"),
+            ),
+            (&[&user, &assistant], Some("a\nb"), Some("a\nb")),
+        ] {
+            let found = context_of(&[before, &["user q", "assistant later"]].concat());
+            let found = (found.0.as_deref(), found.1.as_deref());
+            assert_eq!(found, (expected_user, expected_assistant), "{before:?}");
+            for unjudged in [&["user null"][..], &["user q", "tool {}"], &[poem]] {
+                let found = context_of(&[before, unjudged].concat());
+                assert_eq!(found, (None, None), "{before:?}, {unjudged:?}");
+            }
+        }
+        assert_eq!(context_of(&["user q"]), (None, None));
+    }
+
+    #[test]
+    fn the_context_is_bounded() {
+        let long = format!("前{}后", "，".repeat(CONTEXT_CHARS));
+        let kept = "，".repeat(CONTEXT_CHARS - 1);
+        let (user, assistant) = (format!("user {long}"), format!("assistant {long}"));
+        assert_eq!(
+            context_of(&[&user, &assistant, "user q"]),
+            (Some(format!("前{kept}")), Some(format!("{kept}后")))
+        );
     }
 
     #[test]

@@ -14,7 +14,9 @@ const ROWS: [(&str, &[&str]); 7] = [
     ("vocabulary", &["chat", "intent", "verdict", "config"]),
     (
         "leaf",
-        &["source", "problem", "language", "memory", "secret"],
+        &[
+            "source", "problem", "language", "memory", "secret", "clause", "bare",
+        ],
     ),
 ];
 
