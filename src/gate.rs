@@ -22,9 +22,6 @@ use crate::text::{normalise, second_reading};
 use crate::verdict::{Assessment, Decision, Reason, Stage, Timings};
 use policy::{Evidence, Policy};
 
-/// Of what the assistant said, so many bytes tell what it is about.
-const ASSISTANT: usize = 600;
-
 /// Judges prompts.
 #[derive(Debug)]
 pub struct Gate {
@@ -119,28 +116,20 @@ impl Gate {
         Ok(evidence)
     }
 
-    /// Whether what was said before is the shop's business: the customer's last turn is, or follows on
-    /// something the assistant said that is.
+    /// Whether what was said before is the shop's business: the customer's last turn is, or would be in such a
+    /// conversation, and the gateway did not decline it.
     async fn follows_on(&self, snapshot: &Snapshot, context: &Context) -> Result<bool, EmbedError> {
         let Some(user) = &context.user else {
             return Ok(false);
         };
+        let declined = context.assistant.as_ref();
+        if declined.is_some_and(|said| snapshot.declined(said)) {
+            return Ok(false);
+        }
         let user = normalise(user);
         let mut turn = Evidence::of(self.assess(snapshot, &user, self.stages).await?, &user);
         if policy::passes(snapshot, &turn).is_some() {
             return Ok(true);
-        }
-        let Some(assistant) = &context.assistant else {
-            return Ok(false);
-        };
-        if snapshot.declined(assistant) {
-            return Ok(false);
-        }
-        let assistant = normalise(&assistant[..assistant.floor_char_boundary(ASSISTANT)]).into_owned();
-        let said = self.embedder.embed(assistant, Stage::Static).await?;
-        let said = snapshot.judge.verdict(Stage::Static, &said.vectors);
-        if said.log_odds < snapshot.judge.thresholds.reject {
-            return Ok(false);
         }
         turn.follows_on = true;
         turn.bare = is_bare(&user);
