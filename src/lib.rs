@@ -40,7 +40,7 @@
 //! judgement   gate · snapshot · judge {discriminant}
 //! engines     embed {tokens, static_stage, encoder, queue, store, manifest, runtime, error} · upstream {demo} · metrics · logging
 //! vocabulary  chat {completions, stream, json} · intent {file} · verdict · config {a file a section}
-//! leaf        source {message} · problem · language · memory · secret
+//! leaf        text {characters, faces, layout} · source {message} · problem · language · memory · secret
 //! ```
 //!
 //! ## Invariants
@@ -73,5 +73,6 @@ pub mod secret;
 pub mod server;
 pub mod snapshot;
 pub mod source;
+pub mod text;
 pub mod upstream;
 pub mod verdict;

@@ -14,7 +14,7 @@ const ROWS: [(&str, &[&str]); 7] = [
     ("vocabulary", &["chat", "intent", "verdict", "config"]),
     (
         "leaf",
-        &["source", "problem", "language", "memory", "secret"],
+        &["text", "source", "problem", "language", "memory", "secret"],
     ),
 ];
 
