@@ -40,7 +40,7 @@
 //! judgement   gate · snapshot · judge {discriminant}
 //! engines     embed {tokens, static_stage, encoder, queue, store, manifest, runtime, error} · upstream {demo} · metrics · logging
 //! vocabulary  chat {completions, stream, json} · intent {file} · verdict · config {a file a section}
-//! leaf        text {characters, faces, layout} · source {message} · problem · language · memory · secret
+//! leaf        text {characters, faces, layout, reading, sound, shop_words} · source {message} · problem · language · memory · secret
 //! ```
 //!
 //! ## Invariants

@@ -3,12 +3,20 @@
 //! [`normalise`] takes away what says nothing: width, traditional characters, case, repeated marks and
 //! letters, spaces between Chinese characters, emoji. Examples and questions go through it alike, so that
 //! only the words decide.
+//!
+//! [`second_reading`] is for a question about to be rejected: what its writer may have meant, where the input
+//! method put other characters of the same sound, or none.
 
 use std::borrow::Cow;
 
 mod characters;
 mod faces;
 mod layout;
+mod reading;
+mod shop_words;
+mod sound;
+
+pub use reading::second_reading;
 
 /// One pass settles nearly every text; taking something out may bring together what a second pass sees.
 const MOST_PASSES: usize = 4;
@@ -116,6 +124,7 @@ mod tests {
             let text = part.repeat(100_000 / part.len());
             let start = Instant::now();
             let normal = normalise(&text);
+            second_reading(&text);
             assert!(!normal.is_empty());
             // Milliseconds in a release; a test build on a busy machine is far slower, a square far slower yet.
             assert!(start.elapsed() < Duration::from_secs(10), "{part}");
@@ -177,6 +186,9 @@ mod tests {
             let normal = normalise(&text);
             prop_assert_eq!(normalise(&normal), normal.clone());
             prop_assert_eq!(normal.is_empty(), text.is_empty());
+            if let Some(meant) = second_reading(&text) {
+                prop_assert_eq!(normalise(&meant), meant.as_str());
+            }
         }
     }
 }
