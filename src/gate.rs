@@ -93,7 +93,7 @@ impl Gate {
         context: &Context,
     ) -> Result<Evidence, EmbedError> {
         let read = normalise(text);
-        let parts = clauses(&read);
+        let parts = clauses(text);
         let mut evidence = Evidence::of(self.assess(snapshot, &read, self.stages).await?, &read);
         let rejected = policy::passes(snapshot, &evidence).is_none();
         if (rejected || !parts.is_empty()) && self.follows_on(snapshot, context).await? {
@@ -111,7 +111,8 @@ impl Gate {
             return Ok(evidence);
         }
         let parts = parts.into_iter().filter(|part| !is_bare(part));
-        let parts = parts.map(|part| self.assess(snapshot, part, self.stages));
+        let parts: Vec<_> = parts.map(normalise).collect();
+        let parts = parts.iter().map(|part| self.assess(snapshot, part, self.stages));
         evidence.clauses = try_join_all(parts).await?;
         Ok(evidence)
     }

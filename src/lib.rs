@@ -37,10 +37,10 @@
 //! process     main · cli {serve: the only wiring, check, ask, exit, terminal}
 //! time        reload · server {tasks: the only place that spawns} · admin
 //! http        proxy {route, body, headers, exchange, refusal: the only table of errors}
-//! judgement   gate · snapshot · judge {discriminant}
+//! judgement   gate {policy, polarity} · snapshot {material} · judge {space, density, head, calibration, promise, claims}
 //! engines     embed {tokens, static_stage, encoder, queue, store, manifest, runtime, error} · upstream {demo} · metrics · logging
 //! vocabulary  chat {completions, stream, json} · intent {file} · verdict · config {a file a section}
-//! leaf        source {message} · problem · language · memory · secret · clause · bare {codes, words}
+//! leaf        background · text {characters, faces, layout, reading, sound, shop_words} · clause · bare {codes, words} · source {message} · problem · language · memory · secret
 //! ```
 //!
 //! ## Invariants

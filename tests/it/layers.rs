@@ -15,7 +15,15 @@ const ROWS: [(&str, &[&str]); 7] = [
     (
         "leaf",
         &[
-            "source", "problem", "language", "memory", "secret", "clause", "bare",
+            "background",
+            "text",
+            "clause",
+            "bare",
+            "source",
+            "problem",
+            "language",
+            "memory",
+            "secret",
         ],
     ),
 ];
