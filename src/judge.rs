@@ -275,8 +275,10 @@ fn reviewed(held_out: &[HeldOut], groups: usize) -> Vec<Reviewed> {
 /// The sharpness of the softmax under which the held-out examples' own topics are likeliest.
 fn sharpness(held_out: &[HeldOut]) -> f64 {
     let log_likelihood = |sharpness: f64| -> f64 {
+        // Every fourth tells as much.
         let members = held_out
             .iter()
+            .step_by(4)
             .filter_map(|held| held.reading.scores.get(held.owner).map(|own| (held, *own)));
         members
             .map(|(held, own)| -> f64 {

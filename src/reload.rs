@@ -25,8 +25,6 @@ use crate::problem::Problems;
 use crate::server::Tasks;
 use crate::snapshot::{Live, Preparation, PrepareError, Review, Snapshot};
 
-/// So many new examples are embedded before the first question is taken: about a second's worth.
-const FEW: usize = 250;
 /// An editor's save is several events; this long without one, it is over.
 const QUIET: Duration = Duration::from_millis(100);
 /// The folder is looked at this often whether or not anything was heard.
@@ -93,9 +91,7 @@ impl Intents {
         embedder: &Embedder,
         progress: impl Fn(usize, usize),
     ) -> Result<Snapshot, PrepareError> {
-        self.preparation(embedder)
-            .run_first(files, FEW, progress)
-            .await
+        self.preparation(embedder).run_first(files, progress).await
     }
 
     fn preparation<'a>(&'a self, embedder: &'a Embedder) -> Preparation<'a> {

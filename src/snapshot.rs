@@ -127,6 +127,10 @@ pub struct Preparation<'a> {
     pub store: &'a Store,
 }
 
+/// So many new texts are embedded before the first question is taken: about a second's worth.
+const FEW_NEW: usize = 250;
+/// So many are fitted before it: about half a second's worth.
+const FEW: usize = 3000;
 /// An example waits this long where the queue is full of questions.
 const WAIT_FOR_QUESTIONS: Duration = Duration::from_millis(20);
 /// What the verdicts kept for repeated questions may take, in bytes: about ten thousand of them.
@@ -148,27 +152,30 @@ impl Preparation<'_> {
         self.complete(intents, background, vectors, progress).await
     }
 
-    /// The snapshot to begin with. Where more than `few` texts are new, and embedding them fully would keep
-    /// customers waiting, it judges by static vectors alone; it serves until the full one is there.
+    /// The snapshot to begin with. Where a full one would keep customers waiting it judges by static vectors
+    /// alone, and serves until the full one is there.
     ///
     /// # Errors
     /// As [`Preparation::run`].
     pub async fn run_first(
         self,
         files: &[IntentFile],
-        few: usize,
         progress: impl Fn(usize, usize),
     ) -> Result<Snapshot, PrepareError> {
         let intents = file::parse(self.folder, files, self.context)?;
         let background = Background::new(self.gate.background);
         let texts = background.texts(&intents);
-        let vectors = self.stored(&texts);
-        if texts.len() - vectors.len() <= few {
+        let mut vectors = self.stored(&texts);
+        if texts.len() - vectors.len() <= FEW_NEW && texts.len() <= FEW {
             let complete = self.complete(intents, background, vectors, progress);
             return Ok(complete.await?.0);
         }
-        let vectors = self.embed(&texts, Stage::Static, |_, _| {}).await?;
-        let vectors = vectors.into_iter().collect();
+        for known in vectors.values_mut() {
+            *known = known[..self.embedder.manifest().dimension].into();
+        }
+        let mut new = texts;
+        new.retain(|text| !vectors.contains_key(text));
+        vectors.extend(self.embed(&new, Stage::Static, |_, _| {}).await?);
         Ok(self.fit(intents, &background, vectors).0)
     }
 

@@ -134,8 +134,8 @@ async fn first_snapshot(
     tracing::info!(
         "{}",
         say(
-            "有很多新例句：先用静态向量判断，全部计算好后自动换用完整向量",
-            "many examples are new: judging by static vectors until all are embedded",
+            "先用静态向量判断；完整的判断准备好后自动换上",
+            "judging by static vectors until the full judge is ready",
         )
     );
     Ok((snapshot, Vec::new()))

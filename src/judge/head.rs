@@ -80,9 +80,11 @@ impl Head {
         for (fold, sums) in folds.into_iter().enumerate() {
             let without = whole.clone().plus(&sums, -1.0);
             let fitted = fit.fitted(&without, &whole, |index| index % FOLDS != fold);
-            for (owner, column) in columns.iter().enumerate().filter(|(owner, _)| *owner != groups) {
-                for (index, vectors) in column.iter().enumerate().skip(fold).step_by(FOLDS) {
-                    let at = fitted.axes.point(&centring.apply(vectors));
+            let rows = fit.rows(|index| index % FOLDS == fold);
+            let points = fitted.axes.points(&rows.vectors);
+            for ((owner, index), at) in rows.owners.into_iter().zip(rows.indices).zip(points) {
+                // Commonplace business is no question that a threshold has to fit.
+                if owner != groups {
                     let scores = fitted.density.scores(&at, &sides);
                     seen.push((owner, index, at, scores));
                 }
@@ -107,7 +109,9 @@ impl Head {
 
     /// Reads an embedding.
     pub(super) fn read(&self, vectors: &[f32]) -> Reading {
-        let at = self.fitted.axes.point(&self.centring.apply(vectors));
+        let centred = DMatrix::from_vec(self.centring.length(), 1, self.centring.apply(vectors));
+        let mut points = self.fitted.axes.points(&centred);
+        let at = points.swap_remove(0);
         let scores = self.fitted.density.scores(&at, &self.sides);
         self.reading(&at, scores)
     }
@@ -171,32 +175,36 @@ struct Fit<'a> {
 impl Fit<'_> {
     /// The centred examples whose place in their column is among the `chosen`.
     fn rows(&self, chosen: impl Fn(usize) -> bool) -> Rows {
-        let (mut numbers, mut owners) = (Vec::new(), Vec::new());
+        let (mut numbers, mut owners, mut indices) = (Vec::new(), Vec::new(), Vec::new());
         for (owner, column) in self.columns.iter().enumerate() {
-            for (_, vectors) in column.iter().enumerate().filter(|(index, _)| chosen(*index)) {
+            for (index, vectors) in column.iter().enumerate().filter(|(index, _)| chosen(*index)) {
                 numbers.extend(self.centring.apply(vectors));
                 owners.push(owner);
+                indices.push(index);
             }
         }
         Rows {
             vectors: DMatrix::from_vec(self.centring.length(), owners.len(), numbers),
             owners,
+            indices,
         }
     }
 
     fn fitted(&self, sums: &Sums, whole: &Sums, chosen: impl Fn(usize) -> bool) -> Fitted {
         let axes = Axes::fit(sums, whole, self.sides);
-        let points: Vec<Vec<_>> = self.columns[..self.sides.len()]
-            .iter()
-            .map(|column| {
-                let chosen = column.iter().enumerate().filter(|(index, _)| chosen(*index));
-                let vectors: Vec<_> = chosen.map(|(_, vectors)| *vectors).collect();
+        let groups = self.sides.len();
+        let points = self.columns[..groups].iter().map(|column| {
+            let places = 0..column.len();
+            let mut places: Vec<_> = places.filter(|index| chosen(*index)).collect();
+            if places.is_empty() {
                 // A group that a fold has left without examples keeps all it has.
-                let vectors = if vectors.is_empty() { column.clone() } else { vectors };
-                let centred = vectors.iter().map(|vectors| self.centring.apply(vectors));
-                centred.map(|centred| axes.point(&centred)).collect()
-            })
-            .collect();
+                places = (0..column.len()).collect();
+            }
+            let numbers = places.iter().flat_map(|index| self.centring.apply(column[*index]));
+            let numbers = numbers.collect();
+            axes.points(&DMatrix::from_vec(self.centring.length(), places.len(), numbers))
+        });
+        let points: Vec<_> = points.collect();
         Fitted {
             density: Density::new(&points, self.kernels),
             axes,

@@ -90,10 +90,11 @@ pub(super) struct Sums {
     counts: Vec<f32>,
 }
 
-/// Centred examples, a column each, and the column of [`Sums`] that each belongs to.
+/// Centred examples, a column each; the column of [`Sums`] that each belongs to, and its place there.
 pub(super) struct Rows {
     pub(super) vectors: DMatrix<f32>,
     pub(super) owners: Vec<usize>,
+    pub(super) indices: Vec<usize>,
 }
 
 impl Sums {
@@ -166,7 +167,7 @@ impl Sums {
 #[derive(Clone, Debug)]
 pub(super) struct Axes {
     /// A row each: the discriminant axes, then business, then follow-ups.
-    rows: Vec<Vec<f32>>,
+    rows: DMatrix<f32>,
     business: f64,
     follow_up: f64,
 }
@@ -210,26 +211,25 @@ impl Axes {
         coefficients = coefficients.insert_columns(axes, 2, 0.0);
         coefficients.set_column(axes, &business);
         coefficients.set_column(axes + 1, &follow_up);
-        let rows = &solved * coefficients.cast::<f32>();
         Axes {
-            rows: rows
-                .column_iter()
-                .map(|column| DVector::from(column).as_slice().to_vec())
-                .collect(),
+            rows: (&solved * coefficients.cast::<f32>()).transpose(),
             business: business_offset,
             follow_up: follow_up_offset,
         }
     }
 
-    /// Where a centred example lies.
-    pub(super) fn point(&self, centred: &[f32]) -> Point {
-        let mut along = self.rows.iter().map(|row| dot(row, centred));
-        let axes = self.rows.len().saturating_sub(2);
-        Point {
-            coordinates: along.by_ref().take(axes).map(|x| x as f32).collect(),
-            business: along.next().unwrap_or(0.0) + self.business,
-            follow_up: along.next().unwrap_or(0.0) + self.follow_up,
-        }
+    /// Where centred examples lie, a column each.
+    pub(super) fn points(&self, centred: &DMatrix<f32>) -> Vec<Point> {
+        let along = &self.rows * centred;
+        let axes = self.rows.nrows() - 2;
+        along
+            .column_iter()
+            .map(|along| Point {
+                coordinates: along.iter().take(axes).copied().collect(),
+                business: f64::from(along[axes]) + self.business,
+                follow_up: f64::from(along[axes + 1]) + self.follow_up,
+            })
+            .collect()
     }
 }
 
