@@ -37,9 +37,9 @@
 //! process     main · cli {serve: the only wiring, check, ask, exit, terminal}
 //! time        reload · server {tasks: the only place that spawns} · admin
 //! http        proxy {route, body, headers, exchange, refusal: the only table of errors}
-//! judgement   gate · snapshot · judge {discriminant}
+//! judgement   eval {labels, figures, comparison, document, report} · gate · snapshot · judge {discriminant}
 //! engines     embed {tokens, static_stage, encoder, queue, store, manifest, runtime, error} · upstream {demo} · metrics · logging
-//! vocabulary  chat {completions, stream, json} · intent {file} · verdict · config {a file a section}
+//! vocabulary  chat {completions, stream, line, json} · intent {file} · verdict · config {a file a section}
 //! leaf        source {message} · problem · language · memory · secret
 //! ```
 //!
@@ -59,6 +59,7 @@ pub mod chat;
 pub mod cli;
 pub mod config;
 pub mod embed;
+pub mod eval;
 pub mod gate;
 pub mod intent;
 pub mod judge;
