@@ -34,7 +34,7 @@
 //! Rows use rows below them, never above; `tests/it/layers.rs` holds the table.
 //!
 //! ```text
-//! process     main · cli {serve: the only wiring, check, ask, exit, terminal}
+//! process     main · cli {serve: the only wiring, check, ask, eval, figures, exit, terminal}
 //! time        reload · server {tasks: the only place that spawns} · admin
 //! http        proxy {route, body, headers, exchange, refusal: the only table of errors}
 //! judgement   eval {labels, figures, comparison, document, report} · gate · snapshot · judge {discriminant}
