@@ -4,6 +4,7 @@
 
 pub mod completions;
 mod json;
+pub mod line;
 pub mod stream;
 
 use bytes::Bytes;

@@ -2,7 +2,9 @@
 
 mod ask;
 mod check;
+mod eval;
 pub mod exit;
+mod figures;
 pub mod serve;
 mod terminal;
 
@@ -39,6 +41,8 @@ enum Command {
     Check,
     /// Judge a question and explain the verdict
     Ask(ask::Ask),
+    /// Judge labelled questions and say how many are judged rightly
+    Eval(eval::Eval),
 }
 
 /// The environment, whatever its encoding.
@@ -63,5 +67,6 @@ pub fn run(cli: Cli) -> anyhow::Result<()> {
         Command::Serve => runtime.block_on(serve::run(config)),
         Command::Check => runtime.block_on(check::run(config)),
         Command::Ask(ask) => runtime.block_on(ask.run(config)),
+        Command::Eval(eval) => runtime.block_on(eval.run(config)),
     }
 }

@@ -14,7 +14,6 @@ mod head;
 mod promise;
 mod space;
 
-pub use calibration::interval;
 pub use claims::Claims;
 pub use promise::{Promise, Thresholds};
 

@@ -34,13 +34,13 @@
 //! Rows use rows below them, never above; `tests/it/layers.rs` holds the table.
 //!
 //! ```text
-//! process     main · cli {serve: the only wiring, check, ask, exit, terminal}
+//! process     main · cli {serve: the only wiring, check, ask, eval, figures, exit, terminal}
 //! time        reload · server {tasks: the only place that spawns} · admin
 //! http        proxy {route, body, headers, exchange, refusal: the only table of errors}
-//! judgement   gate {policy, polarity} · snapshot {material} · judge {space, density, head, calibration, promise, claims}
+//! judgement   eval {labels, figures, comparison, document, report} · gate {policy, polarity} · snapshot {material} · judge {space, density, head, calibration, promise, claims}
 //! engines     embed {tokens, static_stage, encoder, queue, store, manifest, runtime, error} · upstream {demo} · metrics · logging
-//! vocabulary  chat {completions, stream, json} · intent {file} · verdict · config {a file a section}
-//! leaf        background · text {characters, faces, layout, reading, sound, shop_words} · clause · bare {codes, words} · source {message} · problem · language · memory · secret
+//! vocabulary  chat {completions, stream, line, json} · intent {file} · verdict · config {a file a section}
+//! leaf        background · text {characters, faces, layout, reading, sound, shop_words} · clause · bare {codes, words} · source {message} · problem · language · memory · secret · share
 //! ```
 //!
 //! ## Invariants
@@ -62,6 +62,7 @@ pub mod clause;
 pub mod cli;
 pub mod config;
 pub mod embed;
+pub mod eval;
 pub mod gate;
 pub mod intent;
 pub mod judge;
@@ -74,6 +75,7 @@ pub mod proxy;
 pub mod reload;
 pub mod secret;
 pub mod server;
+pub mod share;
 pub mod snapshot;
 pub mod source;
 pub mod text;

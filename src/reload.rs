@@ -17,8 +17,8 @@ use crate::config::{Config, find_default};
 use crate::embed::store::{self, Store};
 use crate::embed::{BLOCKS, Embedder};
 use crate::gate::Gate;
-use crate::intent::Action;
 use crate::intent::file::{self, Context, IntentFile};
+use crate::intent::{Action, Intent};
 use crate::language::say;
 use crate::metrics::Metrics;
 use crate::problem::Problems;
@@ -68,6 +68,14 @@ impl Intents {
         file::read_folder(&self.folder)
     }
 
+    /// What `files` say, before anything is embedded.
+    ///
+    /// # Errors
+    /// Every problem of the files.
+    pub fn parse(&self, files: &[IntentFile]) -> Result<Vec<Intent>, Problems> {
+        file::parse(&self.folder, files, self.context())
+    }
+
     /// A snapshot of `files`, and what it was fitted to.
     ///
     /// # Errors
@@ -95,16 +103,19 @@ impl Intents {
     }
 
     fn preparation<'a>(&'a self, embedder: &'a Embedder) -> Preparation<'a> {
-        let gate = &self.config.gate;
         Preparation {
             folder: &self.folder,
-            context: Context {
-                shop: &self.config.shop,
-                reject_reply: &gate.reject_reply,
-            },
-            gate,
+            context: self.context(),
+            gate: &self.config.gate,
             embedder,
             store: &self.store,
+        }
+    }
+
+    fn context(&self) -> Context<'_> {
+        Context {
+            shop: &self.config.shop,
+            reject_reply: &self.config.gate.reject_reply,
         }
     }
 }

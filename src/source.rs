@@ -14,6 +14,7 @@ use toml::de::{DeTable, DeValue, Error};
 use crate::language::Phrase;
 use crate::problem::Problem;
 use message::explain;
+pub use message::{nearest, shorten, unknown_key};
 
 /// A value from the environment that goes over the file's: the variable's name and value, and the key it
 /// stands for.

@@ -8,12 +8,12 @@ use anstream::println;
 use anyhow::Context as _;
 use clap::Args;
 use futures_util::{StreamExt, stream};
-use serde::Deserialize;
 use serde_json::json;
 use tokio::io::{AsyncBufReadExt, BufReader};
 
 use super::terminal::{self, BOLD, DIM, colour, paint};
-use crate::chat::{Context, Protocol, Text};
+use crate::chat::line::Line;
+use crate::chat::{Context, Text};
 use crate::config::Config;
 use crate::embed::Embedder;
 use crate::gate::{Gate, policy};
@@ -180,14 +180,6 @@ fn print_timings(judgement: &Judgement) {
     }
 }
 
-/// One line of standard input; one of the two.
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct Line {
-    text: Option<String>,
-    messages: Option<serde_json::Value>,
-}
-
 /// Lines in order; as many at a time as keep every thread of the model busy. A verdict does not wait for the
 /// line behind its own.
 async fn judge_lines(snapshot: &Snapshot, gate: &Gate) -> anyhow::Result<()> {
@@ -225,25 +217,11 @@ async fn judge_line(
     gate: &Gate,
     line: &str,
 ) -> anyhow::Result<serde_json::Value> {
-    let accepted = || {
-        say(
-            "请写 {\"text\": \"…\"} 或 {\"messages\": [{\"role\": \"user\", \"content\": \"…\"}]}",
-            "write {\"text\": \"…\"} or {\"messages\": [{\"role\": \"user\", \"content\": \"…\"}]}",
-        )
-    };
-    let messages = match serde_json::from_str(line).with_context(accepted)? {
-        Line {
-            text: Some(text),
-            messages: None,
-        } => json!([{"role": "user", "content": text}]),
-        Line {
-            text: None,
-            messages: Some(messages),
-        } => messages,
-        _ => anyhow::bail!(accepted()),
-    };
-    let body = json!({"messages": messages}).to_string();
-    let prompt = Protocol::ChatCompletions.prompt(body.as_bytes())?;
+    let line: Line =
+        serde_json::from_str(line).with_context(|| Line::accepted().here().to_owned())?;
+    let prompt = line
+        .prompt()
+        .map_err(|phrase| anyhow::anyhow!("{}", phrase.here()))?;
     let decision = gate.judge(snapshot, &prompt).await;
     anyhow::ensure!(
         decision.judgement.is_some() || matches!(prompt.text, Text::None | Text::UnknownShape),

@@ -16,7 +16,7 @@ pub enum Exit {
     Failure = 1,
     /// The command line is wrong; clap's own code.
     Usage = 2,
-    /// The configuration or an intent file is wrong.
+    /// The configuration, an intent file or a file of questions is wrong.
     BadFiles = 3,
     /// ONNX Runtime or the model is missing or wrong.
     NoModel = 4,

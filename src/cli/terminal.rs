@@ -39,7 +39,7 @@ pub(super) async fn prepare(
     files: &[IntentFile],
     embedder: &Embedder,
 ) -> Result<(Snapshot, Review), PrepareError> {
-    let bar = bar();
+    let bar = bar(say("计算例句向量", "embedding examples"));
     let progress = |done, all| advance(&bar, done, all);
     let prepared = intents.prepare(files, embedder, progress).await;
     bar.finish_and_clear();
@@ -52,25 +52,27 @@ pub(super) async fn prepare_first(
     files: &[IntentFile],
     embedder: &Embedder,
 ) -> Result<Snapshot, PrepareError> {
-    let bar = bar();
+    let bar = bar(say("计算例句向量", "embedding examples"));
     let progress = |done, all| advance(&bar, done, all);
     let prepared = intents.prepare_first(files, embedder, progress).await;
     bar.finish_and_clear();
     prepared
 }
 
-fn bar() -> ProgressBar {
+/// A bar on standard error, not to be seen before [`advance`] finds that the work takes long.
+pub(super) fn bar(message: String) -> ProgressBar {
     let bar = ProgressBar::new(0);
     bar.set_draw_target(ProgressDrawTarget::hidden());
     bar.set_style(
         ProgressStyle::with_template("{msg} {bar:40} {pos}/{len} {eta}")
             .unwrap_or_else(|_| ProgressStyle::default_bar()),
     );
-    bar.set_message(say("计算例句向量", "embedding examples"));
+    bar.set_message(message);
     bar
 }
 
-fn advance(bar: &ProgressBar, done: usize, all: usize) {
+/// Moves a bar on: so much done, of how much.
+pub(super) fn advance(bar: &ProgressBar, done: usize, all: usize) {
     if bar.is_hidden() && bar.elapsed() > BLINK {
         bar.set_draw_target(ProgressDrawTarget::stderr());
     }

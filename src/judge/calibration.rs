@@ -1,4 +1,4 @@
-//! Evidence → log-odds, and what shares of examples say of the shares to come.
+//! Evidence → log-odds.
 
 use nalgebra::{Matrix3, Vector3};
 
@@ -70,18 +70,6 @@ pub(super) fn quantile(values: &mut [f64], share: f64) -> f64 {
     }
 }
 
-/// The 95 % interval of a share of which `hits` of `count` are known (Wilson 1927).
-pub fn interval(hits: usize, count: usize) -> (f64, f64) {
-    const Z: f64 = 1.959_963_984_540_054;
-    if count == 0 {
-        return (0.0, 1.0);
-    }
-    let (n, p) = (count as f64, hits as f64 / count as f64);
-    let middle = (p + Z * Z / (2.0 * n)) / (1.0 + Z * Z / n);
-    let half = Z * (p * (1.0 - p) / n + Z * Z / (4.0 * n * n)).sqrt() / (1.0 + Z * Z / n);
-    ((middle - half).max(0.0), (middle + half).min(1.0))
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -91,20 +79,6 @@ mod tests {
         for (share, expected) in [(0.02, 0.0), (0.5, 2.0), (1.0, 3.0)] {
             let quantile = quantile(&mut [3.0, 1.0, 2.0], share);
             assert!((quantile - expected).abs() < 1e-12, "{share}: {quantile}");
-        }
-    }
-
-    #[test]
-    fn intervals_are_those_of_the_books() {
-        // Newcombe 1998, table I.
-        for (hits, count, low, high) in [
-            (81, 263, 0.2553, 0.3662),
-            (15, 148, 0.0624, 0.1605),
-            (0, 20, 0.0, 0.1611),
-            (1, 29, 0.0061, 0.1718),
-        ] {
-            let (a, b) = interval(hits, count);
-            assert!((a - low).abs() < 1e-4 && (b - high).abs() < 1e-4, "{hits}/{count}: {a} {b}");
         }
     }
 }

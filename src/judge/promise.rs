@@ -1,8 +1,9 @@
 //! Where the thresholds lie, and what is to be expected of them: both from examples that were held out.
 
-use super::calibration::{interval, quantile};
+use super::calibration::quantile;
 use super::head::HeldOut;
 use crate::intent::Action;
+use crate::share::Share;
 
 /// Examples that are held out are rejected more often than questions are: an operator writes each case down
 /// once, and fragments beside sentences, while most customers ask what others have asked before. Over six
@@ -102,48 +103,36 @@ impl Thresholds {
     }
 }
 
-/// What is to be expected of real questions, from examples that were held out.
-#[derive(Clone, Debug, Default)]
+/// What is to be expected, from examples that were held out.
+#[derive(Clone, Copy, Debug, Default)]
 pub struct Promise {
-    /// Examples of the shop's business.
-    pub business: usize,
-    /// Of these, rejected.
-    pub rejected: usize,
-    /// Off-topic examples, the background's included.
-    pub off_topic: usize,
-    /// Of these, rejected.
-    pub caught: usize,
+    /// How many examples of the shop's business are rejected.
+    pub rejected: Share,
+    /// How many off-topic examples are, the background's included.
+    pub caught: Share,
 }
 
 impl Promise {
     pub(super) fn of(held_out: &[HeldOut], actions: &[Action], thresholds: &Thresholds) -> Promise {
         let sides = Sides::of(held_out, actions);
         let below = |values: Vec<f64>| {
-            let below = values.iter().filter(|value| **value < thresholds.reject);
-            (values.len(), below.count())
+            Share::of(values.into_iter().map(|value| value < thresholds.reject))
         };
-        let ((business, rejected), (off_topic, caught)) =
-            (below(sides.business()), below(sides.off_topic()));
         Promise {
-            business,
-            rejected,
-            off_topic,
-            caught,
+            rejected: below(sides.business()),
+            caught: below(sides.off_topic()),
         }
     }
 
-    /// The expected share of real questions that are rejected, and its 95 % interval. The upper end trusts
-    /// that examples are as hard as questions, the rest that they are harder.
-    pub fn rejected_share(&self) -> (f64, (f64, f64)) {
-        let share = self.rejected as f64 / self.business.max(1) as f64;
-        let (low, high) = interval(self.rejected, self.business);
-        (share / EXAMPLES_OVERSTATE, (low / EXAMPLES_OVERSTATE, high))
+    /// The expected share of real questions that are rejected.
+    pub fn rejected_share(&self) -> Option<f64> {
+        Some(self.rejected.value()? / EXAMPLES_OVERSTATE)
     }
 
-    /// The expected share of off-topic questions that are rejected, and its 95 % interval.
-    pub fn caught_share(&self) -> (f64, (f64, f64)) {
-        let share = self.caught as f64 / self.off_topic.max(1) as f64;
-        (share, interval(self.caught, self.off_topic))
+    /// Its 95 % interval. The lower end trusts that examples overstate, the upper that they do not.
+    pub fn rejected_interval(&self) -> Option<(f64, f64)> {
+        let (low, high) = self.rejected.interval()?;
+        Some((low / EXAMPLES_OVERSTATE, high))
     }
 }
 

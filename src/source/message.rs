@@ -8,14 +8,7 @@ pub(super) fn explain(message: &str, value: Option<&str>) -> Phrase {
     if let Some(rest) = message.strip_prefix("unknown field ") {
         let accepted: Vec<_> = rest.split('`').skip(3).step_by(2).collect();
         let name = rest.split('`').nth(1).unwrap_or_default();
-        let near = nearest(name, &accepted);
-        let list = accepted.join(", ");
-        return Phrase::new(
-            near.map_or_else(String::new, |n| format!("您是不是想写 {n}？"))
-                + &format!("没有这个键；可用的键：{list}"),
-            near.map_or_else(String::new, |n| format!("did you mean {n}? "))
-                + &format!("there is no such key; accepted: {list}"),
-        );
+        return unknown_key(name, &accepted);
     }
     if let Some((_, expected)) = message.split_once(", expected ") {
         let expected = Phrase::from_message(expected);
@@ -32,6 +25,18 @@ pub(super) fn explain(message: &str, value: Option<&str>) -> Phrase {
     }
     let own = Phrase::from_message(message);
     Phrase::new(format!("{shown} {}", own.zh), format!("{shown} {}", own.en))
+}
+
+/// What is said of a key that is none of `accepted`.
+pub fn unknown_key(name: &str, accepted: &[&str]) -> Phrase {
+    let near = nearest(name, accepted);
+    let list = accepted.join(", ");
+    Phrase::new(
+        near.map_or_else(String::new, |n| format!("您是不是想写 {n}？"))
+            + &format!("没有这个键；可用的键：{list}"),
+        near.map_or_else(String::new, |n| format!("did you mean {n}? "))
+            + &format!("there is no such key; accepted: {list}"),
+    )
 }
 
 /// serde's names of types, for people who write no Rust.
@@ -59,7 +64,8 @@ fn chinese_type(name: &str) -> &str {
     }
 }
 
-fn shorten(value: &str) -> String {
+/// A value's first line, and no more of it than a message can hold.
+pub fn shorten(value: &str) -> String {
     let line = value.lines().next().unwrap_or_default();
     if line.chars().count() <= 60 && line.len() == value.len() {
         return line.to_owned();
@@ -68,7 +74,7 @@ fn shorten(value: &str) -> String {
 }
 
 /// The accepted name that a mistyped one most likely meant: two edits away at most, fewer for short ones.
-fn nearest<'n>(name: &str, accepted: &[&'n str]) -> Option<&'n str> {
+pub fn nearest<'n>(name: &str, accepted: &[&'n str]) -> Option<&'n str> {
     let distance = |other: &str| edits(name, other);
     let best = accepted.iter().min_by_key(|other| distance(other))?;
     (distance(best) <= 2.min(name.chars().count() / 2)).then_some(*best)

@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 const BINARY: &str = env!("CARGO_BIN_EXE_intentgate");
 
 /// A run of the binary that takes nothing from the environment the tests are run in.
-pub(crate) struct Run(Command, Vec<u8>);
+pub(crate) struct Run(pub(crate) Command, Vec<u8>);
 
 /// How a run ended.
 #[derive(Debug)]
@@ -74,7 +74,7 @@ impl Run {
 }
 
 /// Four intents, two of them forwarded: quick to fit.
-const SMALL: &str = "tests/files/intents/good/small";
+pub(crate) const SMALL: &str = "tests/files/intents/good/small";
 
 #[test]
 fn help_and_version_are_what_people_read() {
@@ -83,6 +83,7 @@ fn help_and_version_are_what_people_read() {
         ("help_serve", vec!["help", "serve"]),
         ("help_check", vec!["help", "check"]),
         ("help_ask", vec!["help", "ask"]),
+        ("help_eval", vec!["help", "eval"]),
         ("version", vec!["--version"]),
     ] {
         let run = intentgate(&arguments).output();
@@ -99,6 +100,8 @@ fn a_wrong_command_line_ends_with_2() {
         &["ask"],
         &["ask", "--jsonl", "text"],
         &["ask", "two", "texts"],
+        &["eval"],
+        &["eval", "a.jsonl", "b.jsonl"],
         &["serve", "--port", "80"],
         &["check", "--intents", "a", "--intents", "b"],
     ] {
@@ -116,6 +119,7 @@ fn bad_files_end_with_3_and_every_problem() {
         &["check"][..],
         &["ask", "退款"],
         &["ask", "--jsonl"],
+        &["eval", "tests/files/questions/small.jsonl"],
         &["serve"],
     ] {
         let ports = |run: Run| {
@@ -499,7 +503,7 @@ fn paths_in_a_configuration_start_at_its_folder() {
 }
 
 /// The verdicts on these lines of standard input.
-fn jsonl(arguments: &[&str], lines: &[Value]) -> Vec<Value> {
+pub(crate) fn jsonl(arguments: &[&str], lines: &[Value]) -> Vec<Value> {
     let input: String = lines.iter().map(|line| format!("{line}\n")).collect();
     let run = intentgate(&[arguments, &["ask", "--jsonl"]].concat()).stdin(input);
     let run = run.output();
@@ -520,7 +524,7 @@ fn timeless(mut verdicts: Vec<Value>) -> Vec<Value> {
     verdicts
 }
 
-fn number(value: &Value) -> f64 {
+pub(crate) fn number(value: &Value) -> f64 {
     value.as_f64().unwrap()
 }
 
@@ -532,7 +536,7 @@ fn plain(run: &Ended) {
     );
 }
 
-fn snapshot(name: &str, text: &str) {
+pub(crate) fn snapshot(name: &str, text: &str) {
     insta::with_settings!({ prepend_module_to_snapshot => false, omit_expression => true }, {
         insta::assert_snapshot!(name, text);
     });

@@ -9,7 +9,7 @@ const ROWS: [(&str, &[&str]); 7] = [
     ("process", &["main", "cli"]),
     ("time", &["reload", "server", "admin"]),
     ("http", &["proxy"]),
-    ("judgement", &["gate", "snapshot", "judge"]),
+    ("judgement", &["eval", "gate", "snapshot", "judge"]),
     ("engines", &["embed", "upstream", "metrics", "logging"]),
     ("vocabulary", &["chat", "intent", "verdict", "config"]),
     (
@@ -24,6 +24,7 @@ const ROWS: [(&str, &[&str]); 7] = [
             "language",
             "memory",
             "secret",
+            "share",
         ],
     ),
 ];

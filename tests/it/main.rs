@@ -6,6 +6,7 @@
 )]
 
 mod commands;
+mod eval;
 mod faults;
 mod files;
 mod kit;
