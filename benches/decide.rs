@@ -6,9 +6,10 @@
 )]
 
 use criterion::{Criterion, criterion_group, criterion_main};
+use intentgate::chat::Context;
 use intentgate::config::Config;
 use intentgate::embed::Embedder;
-use intentgate::gate::decide;
+use intentgate::gate::{Gate, policy};
 use intentgate::reload::Intents;
 use intentgate::verdict::Stage;
 use tokio::runtime::Runtime;
@@ -27,12 +28,24 @@ fn decisions(criterion: &mut Criterion) {
     let (snapshot, _) = prepare();
     let question = embedder.embed("我要退款".to_owned(), Stage::Encoder);
     let embedding = runtime.block_on(question).expect("an embedding");
-
-    criterion.bench_function("decide", |b| b.iter(|| decide(&snapshot, &embedding)));
+    for stage in [Stage::Static, Stage::Encoder] {
+        let verdict = || snapshot.judge.verdict(stage, &embedding.vectors);
+        let name = format!("verdict, {}", stage.as_str());
+        criterion.bench_function(&name, |b| b.iter(verdict));
+    }
     let mut group = criterion.benchmark_group("prepare");
     group.sample_size(10);
     group.bench_function("the shipped intents, all known", |b| b.iter(prepare));
     group.finish();
+
+    // All that is left of a question once its verdicts are known.
+    let gate = Gate::new(embedder, &config.gate);
+    let repeat = || {
+        let evidence = gate.evidence(&snapshot, "我要退款", &Context::default());
+        let evidence = runtime.block_on(evidence).expect("evidence");
+        policy::decide(&snapshot, gate.policy(), &evidence)
+    };
+    criterion.bench_function("a repeated question", |b| b.iter(repeat));
 }
 
 criterion_group!(benches, decisions);

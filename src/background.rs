@@ -59,7 +59,9 @@ mod tests {
     #[test]
     fn there_is_enough_of_everything_and_nothing_twice() {
         let rows: Vec<_> = off_topic().into_values().flatten().collect();
-        let chinese = rows.iter().filter(|row| Language::of_text(row) == Language::Zh);
+        let chinese = rows
+            .iter()
+            .filter(|row| Language::of_text(row) == Language::Zh);
         assert!(rows.len() >= 4000 && chinese.count() >= 2000);
         assert!(off_topic().contains_key(SMALL_TALK));
         assert!(business().len() >= 1000 && follow_ups().len() >= 1000);

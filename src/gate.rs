@@ -4,8 +4,8 @@
 //! and on its clauses, each from the cache where the text was judged before. [`policy::decide`] decides, and
 //! is a pure function. A gate that cannot judge forwards, and says why.
 
-pub mod policy;
 mod polarity;
+pub mod policy;
 
 use std::sync::Arc;
 use std::time::Instant;
@@ -112,7 +112,9 @@ impl Gate {
         }
         let parts = parts.into_iter().filter(|part| !is_bare(part));
         let parts: Vec<_> = parts.map(normalise).collect();
-        let parts = parts.iter().map(|part| self.assess(snapshot, part, self.stages));
+        let parts = parts
+            .iter()
+            .map(|part| self.assess(snapshot, part, self.stages));
         evidence.clauses = try_join_all(parts).await?;
         Ok(evidence)
     }

@@ -135,8 +135,8 @@ impl Judge {
     /// questions that may be turned away.
     pub fn fit(material: &Material<'_>, false_reject_target: f64) -> (Judge, Vec<Reviewed>) {
         let (static_head, first) = Head::fit(material, &WEIGHTS_OF_STATIC, false);
-        let full = (stage_of(material) == Stage::Encoder)
-            .then(|| Head::fit(material, &WEIGHTS, true));
+        let full =
+            (stage_of(material) == Stage::Encoder).then(|| Head::fit(material, &WEIGHTS, true));
         let held_out = full.as_ref().map_or(&first, |(_, held_out)| held_out);
         let topics: Vec<_> = material
             .groups
@@ -185,8 +185,13 @@ impl Judge {
     pub fn beyond_doubt(&self, verdict: Verdict) -> Option<Verdict> {
         let likeliest = verdict.candidates.first();
         let answers = likeliest.is_some_and(|likeliest| likeliest.action == Action::Answer);
-        let log_odds = self.thresholds.beyond_doubt(verdict.log_odds, verdict.lead())?;
-        (!answers).then_some(Verdict { log_odds, ..verdict })
+        let log_odds = self
+            .thresholds
+            .beyond_doubt(verdict.log_odds, verdict.lead())?;
+        (!answers).then_some(Verdict {
+            log_odds,
+            ..verdict
+        })
     }
 
     /// How far questions are embedded: as far as the examples were.
@@ -282,7 +287,11 @@ fn sharpness(held_out: &[HeldOut]) -> f64 {
         members
             .map(|(held, own)| -> f64 {
                 let scores = held.reading.scores.iter();
-                -scores.map(|score| (sharpness * (score - own)).exp()).sum::<f64>().min(1e12).ln()
+                -scores
+                    .map(|score| (sharpness * (score - own)).exp())
+                    .sum::<f64>()
+                    .min(1e12)
+                    .ln()
             })
             .sum()
     };

@@ -28,6 +28,9 @@ use crate::problem::Problems;
 use crate::verdict::{Assessment, Stage};
 use material::Background;
 
+/// A text, as [`normalise`](crate::text::normalise) leaves it.
+pub type Text = Box<str>;
+
 /// Intents, embedded and fitted.
 #[derive(Debug)]
 pub struct Snapshot {
@@ -38,7 +41,7 @@ pub struct Snapshot {
     /// What judges.
     pub judge: Judge,
     /// Verdicts on texts that have been asked before. A new snapshot begins with none.
-    pub verdicts: Cache<Box<str>, Arc<Assessment>>,
+    pub verdicts: Cache<Text, Arc<Assessment>>,
 }
 
 impl Snapshot {
@@ -49,7 +52,10 @@ impl Snapshot {
 
     /// Whether a text is what the gateway says where it rejects.
     pub fn declined(&self, text: &str) -> bool {
-        let rejects = self.intents.iter().filter(|intent| intent.action == Action::Reject);
+        let rejects = self
+            .intents
+            .iter()
+            .filter(|intent| intent.action == Action::Reject);
         let replies = rejects.filter_map(|intent| intent.reply.as_ref());
         let mut replies = replies.chain([&self.reject_reply]);
         replies.any(|reply| [&reply.zh, &reply.en].contains(&&text.trim().to_owned()))
@@ -98,7 +104,7 @@ pub enum PrepareError {
     Model(#[from] EmbedError),
 }
 
-/// Vectors by text, as [`text::normalise`] leaves it.
+/// Vectors by text, as [`normalise`](crate::text::normalise) leaves it.
 pub type Vectors = HashMap<String, Box<[f32]>>;
 
 /// What a snapshot was fitted to, for those who look into it.
@@ -213,7 +219,7 @@ impl Preparation<'_> {
             judge,
             verdicts: Cache::builder()
                 .max_capacity(VERDICTS)
-                .weigher(|text: &Box<str>, assessment: &Arc<Assessment>| {
+                .weigher(|text: &Text, assessment: &Arc<Assessment>| {
                     let size = text.len() + assessment.size();
                     u32::try_from(size).unwrap_or(u32::MAX)
                 })

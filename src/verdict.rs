@@ -57,7 +57,9 @@ pub struct Verdict {
 impl Verdict {
     /// The likeliest topic of an action.
     pub fn likeliest(&self, action: Action) -> Option<&Candidate> {
-        self.candidates.iter().find(|candidate| candidate.action == action)
+        self.candidates
+            .iter()
+            .find(|candidate| candidate.action == action)
     }
 
     /// How far the likeliest topic is above the next, in nats.
@@ -336,7 +338,9 @@ impl Reason {
                 "an intent with a fixed reply is likeliest, but the question may mean its opposite, so it is forwarded",
             ),
             Reason::Grey { threshold, sure } => Phrase::new(
-                format!("对数几率在 {threshold:.2} 和 {sure:.2} 之间，拿不准；怎么办由 gate.grey 决定"),
+                format!(
+                    "对数几率在 {threshold:.2} 和 {sure:.2} 之间，拿不准；怎么办由 gate.grey 决定"
+                ),
                 format!(
                     "the log-odds lie between {threshold:.2} and {sure:.2}, so it is unclear; gate.grey says what to do"
                 ),

@@ -45,7 +45,10 @@ pub(super) async fn run(config: Config) -> anyhow::Result<()> {
             )
         );
     }
-    println!("{:?} {:?}", snapshot.judge.thresholds, snapshot.judge.promise);
+    println!(
+        "{:?} {:?}",
+        snapshot.judge.thresholds, snapshot.judge.promise
+    );
     println!("{} {:?}", review.claimed.len(), review.claimed);
     Ok(())
 }

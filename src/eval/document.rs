@@ -2,7 +2,8 @@
 
 use serde_json::{Value, json};
 
-use super::{Change, Evaluation, Figures, OfIntent, Outcome, Question, Share, Trial};
+use super::{Change, Evaluation, Figures, OfIntent, Outcome, Question, Trial};
+use crate::share::Share;
 
 /// The format of `eval --json`.
 pub fn document(evaluation: &Evaluation) -> Value {

@@ -3,10 +3,10 @@
 use std::collections::BTreeMap;
 
 use super::ranking::Scores;
-use crate::share::Share;
 use super::{Outcome, Question};
 use crate::intent::{Action, Intent, IntentName};
 use crate::language::Phrase;
+use crate::share::Share;
 
 /// Intents that people are told one is taken for.
 const CONFUSIONS: usize = 3;

@@ -1,8 +1,9 @@
 //! What figures are called, for the terminal and the page.
 
-use super::{Change, Changes, Effect, Evaluation, Mistakes, Outcome, Question, Share, Trial};
+use super::{Change, Changes, Effect, Evaluation, Mistakes, Outcome, Question, Trial};
 use crate::intent::Action;
 use crate::language::{Phrase, say};
+use crate::share::Share;
 
 /// One figure of a trial.
 #[derive(Clone, Debug)]

@@ -78,11 +78,20 @@ pub fn passes(snapshot: &Snapshot, evidence: &Evidence) -> Option<Reason> {
 /// A rejection where nothing lets the question pass, an answer where its intent leads clearly, else forward.
 pub fn decide(snapshot: &Snapshot, policy: Policy, evidence: &Evidence) -> Decision {
     let verdict = evidence.verdict();
-    let mixed = evidence.clauses.iter().any(|clause| strays(snapshot, evidence, clause));
+    let mixed = evidence
+        .clauses
+        .iter()
+        .any(|clause| strays(snapshot, evidence, clause));
     let thresholds = &snapshot.judge.thresholds;
     let Some(passes) = passes(snapshot, evidence) else {
         let threshold = thresholds.reject;
-        return outcome(snapshot, evidence, Action::Reject, Reason::OffTopic { threshold }, false);
+        return outcome(
+            snapshot,
+            evidence,
+            Action::Reject,
+            Reason::OffTopic { threshold },
+            false,
+        );
     };
     if mixed && policy.mixed == Mixed::Reject {
         return outcome(snapshot, evidence, Action::Reject, Reason::Mixed, mixed);
@@ -182,7 +191,10 @@ fn outcome(
         _ => verdict.log_odds,
     };
     let candidate = verdict.likeliest(action);
-    let reply = match (action, candidate.and_then(|candidate| intent(snapshot, candidate))) {
+    let reply = match (
+        action,
+        candidate.and_then(|candidate| intent(snapshot, candidate)),
+    ) {
         (Action::Forward, _) => None,
         (_, Some(intent)) => intent.reply.clone(),
         (_, None) => Some(snapshot.reject_reply.clone()),

@@ -18,7 +18,10 @@ impl Calibration {
     pub(super) fn fit(labelled: &[(bool, Evidence)]) -> Calibration {
         let business = labelled.iter().filter(|(side, _)| *side).count();
         let counts = [labelled.len() - business, business].map(|count| count.max(1) as f64);
-        let truths = [1.0 / (counts[0] + 2.0), (counts[1] + 1.0) / (counts[1] + 2.0)];
+        let truths = [
+            1.0 / (counts[0] + 2.0),
+            (counts[1] + 1.0) / (counts[1] + 2.0),
+        ];
         // In units of the evidence's own size, where the curve is neither flat nor steep.
         let units = [0, 1].map(|index| {
             let square = |(_, evidence): &(bool, Evidence)| evidence[index].powi(2);

@@ -28,7 +28,9 @@ impl Claims {
         let (head, held_out) = Head::fit(material, &WEIGHTS_OF_STATIC, false);
         let best = |scores: &[f64], of: &dyn Fn(usize) -> bool| {
             let scores = scores.iter().enumerate().filter(|(group, _)| of(*group));
-            scores.map(|(_, score)| *score).fold(f64::NEG_INFINITY, f64::max)
+            scores
+                .map(|(_, score)| *score)
+                .fold(f64::NEG_INFINITY, f64::max)
         };
         let business = |group: usize| material.groups[group].side() == Side::Business;
         let rows = held_out

@@ -40,7 +40,10 @@ impl Density {
             .map_or(0, |point| point.coordinates.len());
         Density {
             axes,
-            groups: groups.iter().map(|group| cloud(group, axes, kernels)).collect(),
+            groups: groups
+                .iter()
+                .map(|group| cloud(group, axes, kernels))
+                .collect(),
         }
     }
 
@@ -53,7 +56,9 @@ impl Density {
         nearest.sort_by(|a, b| scores[*b].total_cmp(&scores[*a]));
         for (place, index) in nearest.iter().enumerate() {
             let nearer = &nearest[..place];
-            let rivals = nearer.iter().filter(|other| sides[**other] == sides[*index]);
+            let rivals = nearer
+                .iter()
+                .filter(|other| sides[**other] == sides[*index]);
             if rivals.count() < REFINED
                 && let Some(score) = self.groups[*index].log_mean_kernel(at, self.axes)
             {
@@ -76,11 +81,17 @@ fn cloud(group: &[Point], axes: usize, kernels: bool) -> Cloud {
         .iter()
         .map(|point| squared_distance(&point.coordinates, &mean) / count)
         .sum();
-    let points = group.iter().flat_map(|point| point.coordinates.iter().copied());
+    let points = group
+        .iter()
+        .flat_map(|point| point.coordinates.iter().copied());
     Cloud {
         mean,
         scatter,
-        points: if kernels { points.collect() } else { Vec::new() },
+        points: if kernels {
+            points.collect()
+        } else {
+            Vec::new()
+        },
     }
 }
 
@@ -104,7 +115,10 @@ impl Cloud {
             .map(|point| -squared_distance(at, point) / (2.0 * BANDWIDTH))
             .collect();
         let most = exponents.iter().copied().fold(f32::NEG_INFINITY, f32::max);
-        let sum: f32 = exponents.iter().map(|exponent| (exponent - most).exp()).sum();
+        let sum: f32 = exponents
+            .iter()
+            .map(|exponent| (exponent - most).exp())
+            .sum();
         Some(f64::from(most + (sum / exponents.len() as f32).ln()))
     }
 }
@@ -119,6 +133,10 @@ fn squared_distance(a: &[f32], b: &[f32]) -> f32 {
             sums[lane] += difference * difference;
         }
     }
-    let rest: f32 = a_rest.iter().zip(b_rest).map(|(a, b)| (a - b) * (a - b)).sum();
+    let rest: f32 = a_rest
+        .iter()
+        .zip(b_rest)
+        .map(|(a, b)| (a - b) * (a - b))
+        .sum();
     sums.iter().sum::<f32>() + rest
 }

@@ -135,7 +135,10 @@ impl Head {
         let labelled: Vec<_> = seen
             .iter()
             .map(|(owner, _, at, scores)| {
-                (side(*owner) != Some(Side::OffTopic), self.follow_up_evidence(at, scores))
+                (
+                    side(*owner) != Some(Side::OffTopic),
+                    self.follow_up_evidence(at, scores),
+                )
             })
             .collect();
         self.follow_up = Calibration::fit(&labelled);
@@ -144,7 +147,9 @@ impl Head {
     fn reading(&self, at: &Point, scores: Vec<f64>) -> Reading {
         Reading {
             log_odds: self.calibration.log_odds(self.evidence(at, &scores)),
-            as_follow_up: self.follow_up.log_odds(self.follow_up_evidence(at, &scores)),
+            as_follow_up: self
+                .follow_up
+                .log_odds(self.follow_up_evidence(at, &scores)),
             scores,
         }
     }
@@ -152,7 +157,11 @@ impl Head {
     fn evidence(&self, at: &Point, scores: &[f64]) -> Evidence {
         let of = |side: Side| {
             let scores = scores.iter().zip(&self.sides);
-            log_sum_exp(scores.filter(|(_, of)| **of == side).map(|(score, _)| *score))
+            log_sum_exp(
+                scores
+                    .filter(|(_, of)| **of == side)
+                    .map(|(score, _)| *score),
+            )
         };
         let density = of(Side::Business) - of(Side::OffTopic);
         [density.clamp(-NONE, NONE), at.business]
@@ -177,7 +186,11 @@ impl Fit<'_> {
     fn rows(&self, chosen: impl Fn(usize) -> bool) -> Rows {
         let (mut numbers, mut owners, mut indices) = (Vec::new(), Vec::new(), Vec::new());
         for (owner, column) in self.columns.iter().enumerate() {
-            for (index, vectors) in column.iter().enumerate().filter(|(index, _)| chosen(*index)) {
+            for (index, vectors) in column
+                .iter()
+                .enumerate()
+                .filter(|(index, _)| chosen(*index))
+            {
                 numbers.extend(self.centring.apply(vectors));
                 owners.push(owner);
                 indices.push(index);
@@ -200,9 +213,15 @@ impl Fit<'_> {
                 // A group that a fold has left without examples keeps all it has.
                 places = (0..column.len()).collect();
             }
-            let numbers = places.iter().flat_map(|index| self.centring.apply(column[*index]));
+            let numbers = places
+                .iter()
+                .flat_map(|index| self.centring.apply(column[*index]));
             let numbers = numbers.collect();
-            axes.points(&DMatrix::from_vec(self.centring.length(), places.len(), numbers))
+            axes.points(&DMatrix::from_vec(
+                self.centring.length(),
+                places.len(),
+                numbers,
+            ))
         });
         let points: Vec<_> = points.collect();
         Fitted {

@@ -115,9 +115,8 @@ pub struct Promise {
 impl Promise {
     pub(super) fn of(held_out: &[HeldOut], actions: &[Action], thresholds: &Thresholds) -> Promise {
         let sides = Sides::of(held_out, actions);
-        let below = |values: Vec<f64>| {
-            Share::of(values.into_iter().map(|value| value < thresholds.reject))
-        };
+        let below =
+            |values: Vec<f64>| Share::of(values.into_iter().map(|value| value < thresholds.reject));
         Promise {
             rejected: below(sides.business()),
             caught: below(sides.off_topic()),
@@ -158,11 +157,15 @@ impl<'a> Sides<'a> {
     }
 
     fn business(&self) -> Vec<f64> {
-        self.of_side(false).map(|held| held.reading.log_odds).collect()
+        self.of_side(false)
+            .map(|held| held.reading.log_odds)
+            .collect()
     }
 
     fn off_topic(&self) -> Vec<f64> {
-        self.of_side(true).map(|held| held.reading.log_odds).collect()
+        self.of_side(true)
+            .map(|held| held.reading.log_odds)
+            .collect()
     }
 
     /// What a conversation about business may hold: business, and what follows on it.
@@ -210,8 +213,12 @@ impl Exits {
         let (on, off) = (sides.business(), sides.off_topic());
         let counts = (on.len().max(1) as f64, off.len().max(1) as f64);
         let wrong = |held: &HeldOut| lead(held).0 != held.owner;
-        let business = first.iter().zip(held_out).filter(|(held, _)| sides.rejects(held) == Some(false));
-        let allowed = WRONG_INTENTS * business.clone().filter(|(_, held)| wrong(held)).count() as f64;
+        let business = first
+            .iter()
+            .zip(held_out)
+            .filter(|(held, _)| sides.rejects(held) == Some(false));
+        let allowed =
+            WRONG_INTENTS * business.clone().filter(|(_, held)| wrong(held)).count() as f64;
         let mut exits: Vec<_> = business
             .filter(|(held, _)| held.reading.log_odds >= high)
             .map(|(first, held)| {

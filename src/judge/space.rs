@@ -119,8 +119,10 @@ impl Sums {
 
     /// With `sign` 1 the sums of both, with -1 those of `self` without `other`.
     pub(super) fn plus(mut self, other: &Sums, sign: f32) -> Sums {
-        self.products.zip_apply(&other.products, |a, b| *a += sign * b);
-        self.columns.zip_apply(&other.columns, |a, b| *a += sign * b);
+        self.products
+            .zip_apply(&other.products, |a, b| *a += sign * b);
+        self.columns
+            .zip_apply(&other.columns, |a, b| *a += sign * b);
         self.counts
             .iter_mut()
             .zip(&other.counts)
@@ -265,7 +267,13 @@ struct Planes<'a> {
 impl Planes<'_> {
     /// The mean of all examples in the columns that `of` names.
     fn mean(&self, of: impl Fn(usize) -> bool) -> DVector<f64> {
-        let counted = |index: usize| if of(index) { f64::from(self.counts[index]) } else { 0.0 };
+        let counted = |index: usize| {
+            if of(index) {
+                f64::from(self.counts[index])
+            } else {
+                0.0
+            }
+        };
         let mean = DVector::from_fn(self.counts.len(), |index, _| counted(index));
         let sum = mean.sum();
         mean / sum.max(1.0)

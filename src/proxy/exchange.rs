@@ -67,7 +67,9 @@ impl Exchange {
                     .gate_duration
                     .with_label_values(&[stage])
                     .observe(time.as_secs_f64());
-                metrics.truncated.inc_by(judgement.assessment.truncated.into());
+                metrics
+                    .truncated
+                    .inc_by(judgement.assessment.truncated.into());
             }
             (None, Some(reason)) => metrics.gate_bypassed.with_label_values(&[reason]).inc(),
             (None, None) => {}

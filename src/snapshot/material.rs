@@ -31,7 +31,9 @@ impl Background {
         }
         let off_topic = background::off_topic().into_iter();
         Background {
-            off_topic: off_topic.map(|(kind, of_kind)| (kind, rows(of_kind))).collect(),
+            off_topic: off_topic
+                .map(|(kind, of_kind)| (kind, rows(of_kind)))
+                .collect(),
             business: rows(background::business()),
             follow_ups: rows(background::follow_ups()),
         }

@@ -215,6 +215,7 @@ async fn examples_are_embedded_once() {
     let (folder, cache) = (intents::folder(), tempfile::tempdir().unwrap());
     let mut config = Config::default();
     config.gate.intents = Some(folder.path().to_owned());
+    config.gate.background = false;
     config.model.cache = Some(cache.path().to_owned());
     let embedder = Embedder::load(&config.model).unwrap();
     let intents = Intents::new(&config, &embedder).unwrap();
@@ -227,21 +228,21 @@ async fn examples_are_embedded_once() {
         (prepared.unwrap(), embedded.load(Ordering::Relaxed))
     };
 
-    let ((first, first_vectors), embedded) = prepare().await;
+    let ((first, first_review), embedded) = prepare().await;
     assert_eq!(embedded, first.examples());
     write(folder.path(), "gift", GIFT_REJECTED);
-    let ((second, vectors), embedded) = prepare().await;
+    let ((second, review), embedded) = prepare().await;
     assert_eq!(embedded, 1, "only the new example");
     assert_eq!(second.examples(), first.examples() + 1);
-    for (text, vector) in &first_vectors {
-        assert_eq!(*vector, vectors[text], "{text}");
+    for (text, vector) in &first_review.vectors {
+        assert_eq!(*vector, review.vectors[text], "{text}");
     }
 
     let intents = Intents::new(&config, &embedder).unwrap();
     let files = intents.read().unwrap();
     let nothing = |_, _| panic!("the next start finds all of them");
     let (_, again) = intents.prepare(&files, &embedder, nothing).await.unwrap();
-    assert_eq!(again, vectors);
+    assert_eq!(again.vectors, review.vectors);
 }
 
 /// Between [`GIFT_FORWARDED`], [`GIFT_REJECTED`] and a broken file: every third edit is broken, no edit is
