@@ -41,7 +41,8 @@ fn decisions(criterion: &mut Criterion) {
     // All that is left of a question once its verdicts are known.
     let gate = Gate::new(embedder, &config.gate);
     let repeat = || {
-        let evidence = gate.evidence(&snapshot, "我要退款", &Context::default());
+        let first = Context::default();
+        let evidence = gate.evidence(&snapshot, "我要退款", &first);
         let evidence = runtime.block_on(evidence).expect("evidence");
         policy::decide(&snapshot, gate.policy(), &evidence)
     };
