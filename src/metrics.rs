@@ -13,7 +13,7 @@ use crate::verdict::Reason;
 pub struct Metrics {
     registry: Registry,
     /// Requests of judged protocols that have ended, by decision, intent and protocol. `intent` is `none`
-    /// where nothing was judged, `decision` is `refused` where the gateway turned the request itself away.
+    /// where nothing was judged, `background` where no intent of the shop is meant, `decision` is `refused` where the gateway turned the request itself away.
     pub requests: IntCounterVec,
     /// Requests that needed no LLM, by decision and intent.
     pub llm_calls_saved: IntCounterVec,
@@ -29,6 +29,8 @@ pub struct Metrics {
     pub gate_bypassed: IntCounterVec,
     /// Questions longer than the model reads; they were judged by their beginning.
     pub truncated: IntCounter,
+    /// Questions of which a part is off-topic.
+    pub mixed: IntCounter,
     /// Requests in flight, running streams included.
     pub in_flight: IntGauge,
     /// 1 while the published intents are those of the folder, 0 while the folder holds an edit that was refused.
@@ -99,6 +101,10 @@ impl Metrics {
             truncated: register.counter(
                 "questions_truncated_total",
                 "Questions longer than the model reads, judged by their beginning.",
+            )?,
+            mixed: register.counter(
+                "questions_mixed_total",
+                "Questions of which a part is off-topic.",
             )?,
             in_flight: register.gauge(
                 "requests_in_flight",

@@ -141,7 +141,7 @@ impl Proxy {
         mut request: Request<reqwest::Body>,
         exchange: &mut Exchange,
     ) -> Result<Response<ResponseBody>, Refusal> {
-        headers::prepare_request(request.headers_mut(), &exchange.id);
+        headers::prepare_request(request.headers_mut(), &exchange.id, exchange.mixed());
         let sent = Instant::now();
         let mut response = self.upstream.send(request).await?;
         self.metrics

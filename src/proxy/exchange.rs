@@ -39,6 +39,7 @@ struct Decided {
     action: Action,
     intent: String,
     log_odds: Option<f64>,
+    mixed: bool,
     time: Duration,
 }
 
@@ -82,8 +83,15 @@ impl Exchange {
                 .map_or("none", Topic::label)
                 .to_owned(),
             log_odds: decision.judgement.as_ref().map(|j| j.log_odds),
+            mixed: decision.mixed,
             time,
         });
+        metrics.mixed.inc_by(decision.mixed.into());
+    }
+
+    /// Whether a part of the question is off-topic.
+    pub(super) fn mixed(&self) -> bool {
+        self.decision.as_ref().is_some_and(|decided| decided.mixed)
     }
 
     /// Notes that the request got no reply, and says why in the log.
@@ -190,6 +198,7 @@ impl Drop for Exchange {
             decision = decided.map(|d| d.action.as_str()),
             intent = decided.map(|d| d.intent.as_str()),
             log_odds = decided.and_then(|d| d.log_odds),
+            mixed = decided.map(|d| d.mixed),
             gate_ms = decided.map(|d| ms(d.time)),
             status = self.status,
             outcome = self.outcome,

@@ -9,6 +9,8 @@ use uuid::Uuid;
 
 /// What was done with the question.
 pub(super) const DECISION: HeaderName = HeaderName::from_static("x-intentgate-decision");
+/// Tells the upstream that a part of the question is off-topic.
+pub(super) const MIXED: HeaderName = HeaderName::from_static("x-intentgate-mixed");
 /// Tells requests apart in every log.
 pub(super) const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 
@@ -46,13 +48,17 @@ impl RequestId {
     }
 }
 
-/// A client's headers as the upstream gets them.
-pub(super) fn prepare_request(headers: &mut HeaderMap, id: &RequestId) {
+/// A client's headers as the upstream gets them. What only the gate may say is taken from no client.
+pub(super) fn prepare_request(headers: &mut HeaderMap, id: &RequestId, mixed: bool) {
     remove_hop_by_hop(headers);
     // Both are the upstream connection's: its host, and the length of the body as sent.
     headers.remove(HOST);
     headers.remove(CONTENT_LENGTH);
     headers.insert(REQUEST_ID, id.value());
+    headers.remove(MIXED);
+    if mixed {
+        headers.insert(MIXED, HeaderValue::from_static("true"));
+    }
 }
 
 /// The upstream's headers as the client gets them.
