@@ -185,11 +185,7 @@ impl Gate {
             let start = Instant::now();
             let verdict = judge.verdict(Stage::Static, &read.mean);
             timings.verdict = start.elapsed();
-            let verdict = match judge.stage() {
-                Stage::Static => Some(verdict),
-                _ => judge.beyond_doubt(verdict),
-            };
-            if let Some(verdict) = verdict {
+            if judge.stage() == Stage::Static || judge.beyond_doubt(&verdict) {
                 return Ok(Assessment {
                     verdict,
                     stage: Stage::Static,

@@ -181,17 +181,13 @@ impl Judge {
         }
     }
 
-    /// A static verdict, where it is as good as the encoder's.
-    pub fn beyond_doubt(&self, verdict: Verdict) -> Option<Verdict> {
+    /// Whether a static verdict is as good as the encoder's.
+    pub fn beyond_doubt(&self, verdict: &Verdict) -> bool {
         let likeliest = verdict.candidates.first();
         let answers = likeliest.is_some_and(|likeliest| likeliest.action == Action::Answer);
-        let log_odds = self
-            .thresholds
-            .beyond_doubt(verdict.log_odds, verdict.lead())?;
-        (!answers).then_some(Verdict {
-            log_odds,
-            ..verdict
-        })
+        self.thresholds
+            .beyond_doubt(verdict.log_odds, verdict.lead())
+            && !answers
     }
 
     /// How far questions are embedded: as far as the examples were.

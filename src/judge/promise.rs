@@ -22,11 +22,9 @@ const MOST_OF_CLAUSE: f64 = -2.0;
 /// An answer must lead by so much that at most this share of other intents' examples would get it.
 const WRONG_ANSWERS: f64 = 0.005;
 /// The static stage decides where at most this share of either side's examples would be decided wrongly.
-const WRONG_EXITS: f64 = 0.0025;
+const WRONG_EXITS: f64 = 0.001;
 /// It decides nothing this near to the threshold.
 const NEAR: f64 = 1.0;
-/// It may name so many more wrong intents than the encoder, as a share of the encoder's own.
-const WRONG_INTENTS: f64 = 0.1;
 
 /// What decisions compare verdicts with; log-odds where nothing else is said.
 #[derive(Clone, Debug)]
@@ -50,9 +48,6 @@ pub struct Thresholds {
 struct Exits {
     low: f64,
     high: f64,
-    /// The log-odds of what lies below `low`, and of what lies above `high`, all taken together.
-    of_low: f64,
-    of_high: f64,
     /// The lead over the next topic that business needs.
     lead: f64,
 }
@@ -89,17 +84,10 @@ impl Thresholds {
         thresholds
     }
 
-    /// The log-odds of a static verdict that is beyond doubt. Those of the static head come from where both
-    /// sides meet, and say too little so far out.
-    pub(super) fn beyond_doubt(&self, log_odds: f64, lead: f64) -> Option<f64> {
-        let exits = self.exits.as_ref()?;
-        if log_odds <= exits.low {
-            Some(log_odds - exits.low + exits.of_low)
-        } else if log_odds >= exits.high && lead >= exits.lead {
-            Some(log_odds - exits.high + exits.of_high)
-        } else {
-            None
-        }
+    pub(super) fn beyond_doubt(&self, log_odds: f64, lead: f64) -> bool {
+        self.exits.as_ref().is_some_and(|exits| {
+            log_odds <= exits.low || (log_odds >= exits.high && lead >= exits.lead)
+        })
     }
 }
 
@@ -210,15 +198,15 @@ impl Exits {
         let sides = Sides::of(first, actions);
         let low = quantile(&mut sides.business(), WRONG_EXITS).min(thresholds.reject - NEAR);
         let high = quantile(&mut sides.off_topic(), 1.0 - WRONG_EXITS).max(thresholds.sure + NEAR);
-        let (on, off) = (sides.business(), sides.off_topic());
-        let counts = (on.len().max(1) as f64, off.len().max(1) as f64);
         let wrong = |held: &HeldOut| lead(held).0 != held.owner;
         let business = first
             .iter()
             .zip(held_out)
             .filter(|(held, _)| sides.rejects(held) == Some(false));
-        let allowed =
-            WRONG_INTENTS * business.clone().filter(|(_, held)| wrong(held)).count() as f64;
+        // The more often the encoder is wrong about intents, as it is where they overlap, the less its word is
+        // worth: the static stage may be wrong more often in the same proportion.
+        let own = business.clone().filter(|(_, held)| wrong(held)).count() as f64;
+        let allowed = own * own / business.clone().count().max(1) as f64;
         let mut exits: Vec<_> = business
             .filter(|(held, _)| held.reading.log_odds >= high)
             .map(|(first, held)| {
@@ -236,21 +224,9 @@ impl Exits {
                 least = lead;
             }
         }
-        // As if one more of the other side were there, since none proves nothing.
-        let log_odds = |business: usize, off_topic: usize| {
-            let shares = (business as f64 / counts.0, off_topic as f64 / counts.1);
-            (shares.0 / shares.1).ln()
-        };
-        let beyond = |values: &[f64], of: &dyn Fn(f64) -> bool| {
-            values.iter().filter(|value| of(**value)).count()
-        };
-        let below = |values: &[f64]| beyond(values, &|value| value <= low);
-        let above = |values: &[f64]| beyond(values, &|value| value >= high);
         Exits {
             low,
             high,
-            of_low: log_odds(below(&on) + 1, below(&off).max(1)).min(low),
-            of_high: log_odds(above(&on).max(1), above(&off) + 1).max(high),
             lead: least,
         }
     }
