@@ -119,8 +119,8 @@ impl Gate {
         Ok(evidence)
     }
 
-    /// Whether what was said before is the shop's business: the customer's last turn is, or would be in such a
-    /// conversation, and the gateway did not decline it.
+    /// Whether what was said before is the shop's business: the gateway did not decline it, and the customer's
+    /// last turn is no clear stray from such a conversation.
     async fn follows_on(&self, snapshot: &Snapshot, context: &Context) -> Result<bool, EmbedError> {
         let Some(user) = &context.user else {
             return Ok(false);
@@ -130,16 +130,16 @@ impl Gate {
             return Ok(false);
         }
         let user = normalise(user);
-        let mut turn = Evidence::of(self.assess(snapshot, &user, self.stages).await?, &user);
+        let turn = Evidence::of(self.assess(snapshot, &user, self.stages).await?, &user);
         if policy::passes(snapshot, &turn).is_some() {
             return Ok(true);
         }
-        turn.follows_on = true;
-        turn.bare = is_bare(&user);
-        if !turn.bare {
-            turn.question = self.assess(snapshot, &user, Stages::Full).await?;
+        if is_bare(&user) {
+            return Ok(true);
         }
-        Ok(policy::passes(snapshot, &turn).is_some())
+        let turn = self.assess(snapshot, &user, Stages::Full).await?;
+        let as_follow_up = turn.assessment.verdict.as_follow_up;
+        Ok(as_follow_up >= snapshot.judge.thresholds.clause)
     }
 
     /// The verdict on one text, as far as `stages` says. A repeated text is not embedded again.
