@@ -2,8 +2,8 @@
 //! about the weather.
 
 use super::head::Head;
-use super::{Material, Side, WEIGHTS_OF_STATIC};
-use crate::verdict::Topic;
+use super::{Material, Side, WEIGHTS_OF_STATIC, stage_of};
+use crate::verdict::{Stage, Topic};
 
 /// An intent claims a row that is nearer to it than to any other kind of the background, by so many nats.
 const NEARER: f64 = 9.0;
@@ -22,7 +22,8 @@ impl Claims {
     /// Finds them. Static vectors are enough to tell.
     pub fn of(material: &Material<'_>) -> Claims {
         let own = |group: usize| matches!(material.groups[group].topic, Topic::Intent(_));
-        if (0..material.groups.len()).all(own) {
+        // A judge of static vectors alone serves for the seconds until the full one is there.
+        if (0..material.groups.len()).all(own) || stage_of(material) == Stage::Static {
             return Claims::default();
         }
         let (head, held_out) = Head::fit(material, &WEIGHTS_OF_STATIC, false);
