@@ -7,15 +7,17 @@
 //! ## The journey of a request
 //!
 //! ```text
-//! bytes → Prompt → Embedding → Verdict → Decision → response
+//! bytes → Prompt → Embedding → Verdict → Evidence → Decision → response
 //! ```
 //!
 //! 1. [`server`] accepts the connection, [`proxy`] admits the request and knows its path;
 //! 2. [`chat`] reads the text to judge out of the client's protocol: a [`Prompt`](chat::Prompt);
 //! 3. the current [`Snapshot`](snapshot::Snapshot) is taken, once;
-//! 4. [`embed`] makes the text vectors: an [`Embedding`](embed::Embedding);
-//! 5. [`judge::Judge`] says what they mean: a [`Verdict`](verdict::Verdict);
-//! 6. [`gate::decide`] says what is done: a [`Decision`](verdict::Decision) with its reason;
+//! 4. [`text`] gives the text its normal form, and [`embed`] makes it vectors, in two stages;
+//! 5. [`judge::Judge`] says what they mean: a [`Verdict`](verdict::Verdict), kept in the snapshot's cache;
+//! 6. [`gate::Gate`] brings verdicts on the question, on what was said before it and on its clauses together as
+//!    [`Evidence`](gate::policy::Evidence), and [`gate::policy::decide`] says what is done: a
+//!    [`Decision`](verdict::Decision) with its reason;
 //! 7. [`upstream`] carries the request through, or [`chat`] phrases the reply in the client's protocol;
 //! 8. the exchange rides in the response's body and is recorded when that is gone.
 //!
@@ -26,6 +28,8 @@
 //! ```text
 //! file text → Intent → embedded, fitted Snapshot → published in one swap
 //! ```
+//!
+//! The [`background`] joins the shop's examples where they are fitted.
 //!
 //! [`reload`] drives it at the start and at every edit. A bad file never replaces a good snapshot.
 //!
