@@ -5,6 +5,7 @@ mod check;
 mod eval;
 pub mod exit;
 mod figures;
+mod findings;
 pub mod serve;
 mod terminal;
 
@@ -37,8 +38,8 @@ pub struct Cli {
 enum Command {
     /// Run the gateway
     Serve,
-    /// Check the configuration and the intents, and say everything that is wrong with them
-    Check,
+    /// Check the configuration and the intents: what is wrong, what is to be expected, what may be better
+    Check(check::Check),
     /// Judge a question and explain the verdict
     Ask(ask::Ask),
     /// Judge labelled questions and say how many are judged rightly
@@ -65,7 +66,7 @@ pub fn run(cli: Cli) -> anyhow::Result<()> {
         .build()?;
     match cli.command {
         Command::Serve => runtime.block_on(serve::run(config)),
-        Command::Check => runtime.block_on(check::run(config)),
+        Command::Check(check) => runtime.block_on(check.run(config)),
         Command::Ask(ask) => runtime.block_on(ask.run(config)),
         Command::Eval(eval) => runtime.block_on(eval.run(config)),
     }

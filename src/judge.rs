@@ -204,10 +204,20 @@ impl Judge {
         actions.any(|action| action == Action::Reject)
     }
 
+    /// What a group of the material is about, by its index in [`Reviewed`].
+    pub fn topic(&self, group: usize) -> Option<&Topic> {
+        self.topics.get(group).map(|(topic, _)| topic)
+    }
+
+    /// An embedding without what all have in common, of unit length.
+    pub fn centred(&self, vectors: &[f32]) -> Vec<f32> {
+        let head = self.encoder_head.as_ref().unwrap_or(&self.static_head);
+        head.centred(vectors)
+    }
+
     /// Cosine of two embeddings without what all have in common.
     pub fn similarity(&self, a: &[f32], b: &[f32]) -> f64 {
-        let head = self.encoder_head.as_ref().unwrap_or(&self.static_head);
-        space::dot(&head.centred(a), &head.centred(b))
+        space::dot(&self.centred(a), &self.centred(b))
     }
 
     fn candidates(&self, scores: &[f64]) -> Vec<Candidate> {

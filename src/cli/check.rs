@@ -1,54 +1,170 @@
-//! `intentgate check`: everything that is wrong with the configuration and the intents.
+//! `intentgate check`: everything that is wrong with the configuration and the intents; where nothing is, what
+//! is to be expected of them, and what may be better.
 
-use anstream::println;
+use std::io::{self, ErrorKind, Write};
+use std::path::Path;
 
+use clap::Args;
+
+use super::findings;
 use super::terminal::{self, BOLD, paint};
 use crate::config::Config;
 use crate::embed::Embedder;
+use crate::findings::Findings;
 use crate::intent::Action;
-use crate::language::say;
+use crate::language::{Phrase, say};
 use crate::reload::Intents;
+use crate::share::Share;
+use crate::snapshot::{Review, Snapshot};
+use crate::verdict::Reason;
 
-/// Prepares a snapshot as `serve` would, and says what it holds.
-pub(super) async fn run(config: Config) -> anyhow::Result<()> {
-    let embedder = Embedder::load(&config.model)?;
-    let intents = Intents::new(&config, &embedder)?;
-    let (snapshot, review) = terminal::prepare(&intents, &intents.read()?, &embedder).await?;
+/// Check the configuration and the intents: what is wrong, what is to be expected, what may be better
+#[derive(Debug, Args)]
+pub(super) struct Check {
+    /// List every finding, not only the first of each kind
+    #[arg(long)]
+    all: bool,
+}
+
+impl Check {
+    /// Prepares a snapshot as `serve` would, and says what it holds.
+    pub(super) async fn run(self, config: Config) -> anyhow::Result<()> {
+        let embedder = Embedder::load(&config.model)?;
+        let intents = Intents::new(&config, &embedder)?;
+        let (snapshot, review) = terminal::prepare(&intents, &intents.read()?, &embedder).await?;
+        let found = Findings::of(&snapshot.intents, &snapshot.judge, &review);
+        let mut out = anstream::stdout().lock();
+        let printed = print_counts(&mut out, intents.folder(), &snapshot)
+            .and_then(|()| {
+                print_promise(
+                    &mut out,
+                    &snapshot,
+                    &review,
+                    config.gate.false_reject_target,
+                )
+            })
+            .and_then(|()| findings::print(&mut out, &found, self.all));
+        match printed {
+            // Whoever reads has seen enough.
+            Err(error) if error.kind() == ErrorKind::BrokenPipe => Ok(()),
+            printed => Ok(printed?),
+        }
+    }
+}
+
+fn print_counts(out: &mut impl Write, folder: &Path, snapshot: &Snapshot) -> io::Result<()> {
+    let intents = snapshot.intents.iter();
     let count = |action| {
-        snapshot
-            .intents
-            .iter()
+        intents
+            .clone()
             .filter(|intent| intent.action == action)
             .count()
     };
-    let folder = intents.folder().display();
-    let (all, examples) = (snapshot.intents.len(), snapshot.examples());
     let [forward, answer, reject] = Action::ALL.map(count);
-    println!("{}", paint(BOLD, &say("没有问题。", "All is well.")));
-    println!(
-        "{}",
-        say(
-            format!(
-                "{folder}：{all} 个意图，{examples} 个例句（转发 {forward}，直接回答 {answer}，婉拒 {reject}）"
-            ),
-            format!(
-                "{folder}: {all} intents, {examples} examples (forward {forward}, answer {answer}, reject {reject})"
-            ),
-        )
+    let (folder, all, examples) = (folder.display(), intents.len(), snapshot.examples());
+    writeln!(out, "{}", paint(BOLD, &say("没有错误。", "No errors.")))?;
+    let counts = say(
+        format!(
+            "{folder}：{all} 个意图，{examples} 个例句（转发 {forward}，直接回答 {answer}，婉拒 {reject}）"
+        ),
+        format!(
+            "{folder}: {all} intents, {examples} examples (forward {forward}, answer {answer}, reject {reject})"
+        ),
     );
-    if reject == 0 {
-        println!(
+    writeln!(out, "{counts}")
+}
+
+fn print_promise(
+    out: &mut impl Write,
+    snapshot: &Snapshot,
+    review: &Review,
+    target: f64,
+) -> io::Result<()> {
+    let judge = &snapshot.judge;
+    if !judge.rejects() {
+        let why = Reason::NothingRejects.explain();
+        return writeln!(
+            out,
             "{}",
-            say(
-                "注意：没有 action = \"reject\" 的意图，所有问题都会转发。",
-                "Note: no intent has action = \"reject\", so every question is forwarded.",
-            )
+            say(format!("注意：{}。", why.zh), format!("Note: {}.", why.en))
         );
     }
-    println!(
-        "{:?} {:?}",
-        snapshot.judge.thresholds, snapshot.judge.promise
+    writeln!(out)?;
+    let promise = &judge.promise;
+    if !promise.is_firm(target) {
+        let business = promise.rejected.of;
+        let line = say(
+            format!(
+                "店里的事只有 {business} 个例句，太少了，保证不了什么：把顾客真实的问法写进意图，总共 300 句以上为好。"
+            ),
+            format!(
+                "{business} examples of the shop's business are too few to promise anything: add what customers really ask to the intents, better 300 or more altogether."
+            ),
+        );
+        writeln!(out, "{line}")?;
+    }
+    if let (Some(share), Some(interval)) = (promise.rejected_share(), promise.rejected_interval()) {
+        let (share, interval, target) = (percent(share), range(interval), percent(target));
+        let line = say(
+            format!(
+                "预计误拒 {share} 的真实问题（95 % 的把握在 {interval} 之间）；目标是 {target}，见 gate.false_reject_target。"
+            ),
+            format!(
+                "About {share} of real questions will be rejected ({interval} with 95 % confidence); the target is {target}, gate.false_reject_target."
+            ),
+        );
+        writeln!(out, "{line}")?;
+    }
+    print_caught(out, promise.caught)?;
+    print_basis(out, snapshot, review)
+}
+
+/// How much the promise rests on.
+fn print_basis(out: &mut impl Write, snapshot: &Snapshot, review: &Review) -> io::Result<()> {
+    let promise = &snapshot.judge.promise;
+    let rows = review.examples.iter();
+    let rows = rows
+        .filter(|row| row.group >= snapshot.intents.len())
+        .count();
+    let (business, off_topic) = (promise.rejected.of, promise.caught.of - rows);
+    let background = match rows {
+        0 => Phrase::default(),
+        _ => Phrase::new(
+            format!("，{rows} 句内置的无关问题"),
+            format!(" and {rows} off-topic questions of the background"),
+        ),
+    };
+    let line = say(
+        format!(
+            "依据：店里的事 {business} 个例句，婉拒的 {off_topic} 个{}；判断每一句时都假装没有它。",
+            background.zh
+        ),
+        format!(
+            "This rests on {business} examples of business, {off_topic} that are rejected{}, each judged as if it were not there.",
+            background.en
+        ),
     );
-    println!("{} {:?}", review.claimed.len(), review.claimed);
-    Ok(())
+    writeln!(out, "{line}")
+}
+
+fn print_caught(out: &mut impl Write, caught: Share) -> io::Result<()> {
+    let (Some(share), Some(interval)) = (caught.value(), caught.interval()) else {
+        return Ok(());
+    };
+    let (share, interval) = (percent(share), range(interval));
+    let line = say(
+        format!("预计拦下 {share} 的无关问题（95 % 的把握在 {interval} 之间）。"),
+        format!(
+            "About {share} of off-topic questions will be caught ({interval} with 95 % confidence)."
+        ),
+    );
+    writeln!(out, "{line}")
+}
+
+fn percent(share: f64) -> String {
+    format!("{:.1} %", 100.0 * share)
+}
+
+fn range((low, high): (f64, f64)) -> String {
+    format!("{:.1}–{:.1} %", 100.0 * low, 100.0 * high)
 }

@@ -4,9 +4,8 @@ use std::io::{self, Write};
 
 use comfy_table::presets::NOTHING;
 use comfy_table::{CellAlignment, ContentArrangement, Table};
-use unicode_width::UnicodeWidthChar;
 
-use super::terminal::{BOLD, DIM, colour, paint};
+use super::terminal::{BOLD, DIM, colour, paint, shortened};
 use crate::eval::{Change, Effect, Evaluation, Figures, Outcome, Trial, wording};
 use crate::intent::Action;
 use crate::language::say;
@@ -148,7 +147,7 @@ fn print_question(out: &mut impl Write, evaluation: &Evaluation, row: usize) -> 
         out,
         "  {}  {}  {}",
         say(format!("第 {line} 行"), format!("line {line}")),
-        shortened(&question.text),
+        shortened(&question.text, TEXT_WIDTH),
         paint(DIM, &wording::label(question)),
     )
 }
@@ -188,37 +187,4 @@ fn print_table(out: &mut impl Write, table: &mut Table) -> io::Result<()> {
         writeln!(out, "{line}")?;
     }
     Ok(())
-}
-
-/// One line of at most [`TEXT_WIDTH`] columns, and nothing in it that a terminal would obey.
-fn shortened(text: &str) -> String {
-    let (mut shortened, mut width) = (String::new(), 0);
-    let plain = text.chars().map(|c| if c.is_control() { ' ' } else { c });
-    for c in plain {
-        width += c.width().unwrap_or(0);
-        if width > TEXT_WIDTH {
-            shortened.push('…');
-            break;
-        }
-        shortened.push(c);
-    }
-    shortened
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_text_is_one_short_line_that_a_terminal_does_not_obey() {
-        for (text, expected) in [
-            ("我要退款".to_owned(), "我要退款".to_owned()),
-            ("a\nb\x1b[31mc".to_owned(), "a b [31mc".to_owned()),
-            ("x".repeat(60), "x".repeat(60)),
-            ("x".repeat(61), "x".repeat(60) + "…"),
-            ("退".repeat(31), "退".repeat(30) + "…"),
-        ] {
-            assert_eq!(shortened(&text), expected);
-        }
-    }
 }

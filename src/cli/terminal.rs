@@ -1,9 +1,10 @@
-//! What commands write for people: language, colour, progress.
+//! What commands write for people: language, colour, short lines, progress.
 
 use std::time::Duration;
 
 use anstyle::{AnsiColor, Style};
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+use unicode_width::UnicodeWidthChar;
 
 use crate::embed::Embedder;
 use crate::intent::Action;
@@ -78,4 +79,37 @@ pub(super) fn advance(bar: &ProgressBar, done: usize, all: usize) {
     }
     bar.set_length(all as u64);
     bar.set_position(done as u64);
+}
+
+/// One line of at most so many columns, and nothing in it that a terminal would obey.
+pub(super) fn shortened(text: &str, columns: usize) -> String {
+    let (mut shortened, mut width) = (String::new(), 0);
+    let plain = text.chars().map(|c| if c.is_control() { ' ' } else { c });
+    for c in plain {
+        width += c.width().unwrap_or(0);
+        if width > columns {
+            shortened.push('…');
+            break;
+        }
+        shortened.push(c);
+    }
+    shortened
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_text_is_one_short_line_that_a_terminal_does_not_obey() {
+        for (text, expected) in [
+            ("我要退款".to_owned(), "我要退款".to_owned()),
+            ("a\nb\x1b[31mc".to_owned(), "a b [31mc".to_owned()),
+            ("x".repeat(60), "x".repeat(60)),
+            ("x".repeat(61), "x".repeat(60) + "…"),
+            ("退".repeat(31), "退".repeat(30) + "…"),
+        ] {
+            assert_eq!(shortened(&text, 60), expected);
+        }
+    }
 }

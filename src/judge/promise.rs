@@ -91,6 +91,13 @@ impl Thresholds {
     }
 }
 
+/// Fewer examples of business promise nothing, however well they are told apart.
+const FEWEST: usize = 60;
+/// Nor does an interval that reaches beyond this share…
+const WIDEST: f64 = 0.1;
+/// …and beyond the share of examples that the target allows by so much.
+const SLACK: f64 = 1.25;
+
 /// What is to be expected, from examples that were held out.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Promise {
@@ -120,6 +127,14 @@ impl Promise {
     pub fn rejected_interval(&self) -> Option<(f64, f64)> {
         let (low, high) = self.rejected.interval()?;
         Some((low / EXAMPLES_OVERSTATE, high))
+    }
+
+    /// Whether there are examples enough to promise anything, where the share of real questions that may be
+    /// rejected is `target`.
+    pub fn is_firm(&self, target: f64) -> bool {
+        let high = self.rejected_interval().map_or(1.0, |(_, high)| high);
+        let allowed = SLACK * EXAMPLES_OVERSTATE * target;
+        self.rejected.of >= FEWEST && high <= WIDEST.max(allowed)
     }
 }
 
@@ -243,4 +258,31 @@ fn lead(held: &HeldOut) -> (usize, f64) {
         }
     }
     (likeliest, best - next)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_promise_takes_enough_examples() {
+        for (count, of, target, firm) in [
+            (0, 0, 0.02, false),
+            (0, 59, 0.02, false),
+            (0, 60, 0.02, true),
+            (3, 60, 0.02, false),
+            (2, 100, 0.02, true),
+            (5, 100, 0.02, false),
+            (250, 3300, 0.02, true),
+            // As many as are to be rejected, of many.
+            (660, 3300, 0.05, true),
+            (660, 3300, 0.02, false),
+        ] {
+            let promise = Promise {
+                rejected: Share { count, of },
+                caught: Share::default(),
+            };
+            assert_eq!(promise.is_firm(target), firm, "{count} of {of}, {target}");
+        }
+    }
 }

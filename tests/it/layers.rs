@@ -9,7 +9,10 @@ const ROWS: [(&str, &[&str]); 7] = [
     ("process", &["main", "cli"]),
     ("time", &["reload", "server", "admin"]),
     ("http", &["proxy"]),
-    ("judgement", &["eval", "gate", "snapshot", "judge"]),
+    (
+        "judgement",
+        &["eval", "findings", "gate", "snapshot", "judge"],
+    ),
     ("engines", &["embed", "upstream", "metrics", "logging"]),
     ("vocabulary", &["chat", "intent", "verdict", "config"]),
     (

@@ -5,6 +5,7 @@
     reason = "a helper that cannot go on fails its test"
 )]
 
+mod check;
 mod commands;
 mod eval;
 mod faults;
