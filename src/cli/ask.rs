@@ -21,6 +21,7 @@ use crate::intent::Action;
 use crate::language::{Language, say};
 use crate::reload::Intents;
 use crate::snapshot::{Snapshot, Vectors};
+use crate::text::normalise;
 use crate::verdict::{Decision, Judgement, Reason, Topic};
 
 /// Intents shown to a person.
@@ -137,9 +138,8 @@ fn print_examples(snapshot: &Snapshot, vectors: &Vectors, question: &[f32]) {
         .iter()
         .flat_map(|intent| intent.examples.iter().map(move |example| (intent, example)))
         .filter_map(|(intent, example)| {
-            let similarity = snapshot
-                .judge
-                .similarity(question, vectors.get(&example.text)?);
+            let vectors = vectors.get(&*normalise(&example.text))?;
+            let similarity = snapshot.judge.similarity(question, vectors);
             Some((similarity, intent, example))
         })
         .collect();
