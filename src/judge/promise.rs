@@ -12,6 +12,9 @@ const EXAMPLES_OVERSTATE: f64 = 4.0;
 /// However little the target forbids: what is likelier business than not even where seven of ten questions
 /// are off-topic is not rejected. (The logarithm of 7/3.)
 const MOST: f64 = 0.85;
+/// However few examples there are: what is off-topic even where nine of ten questions are business is
+/// rejected. (The logarithm of 1/9.)
+const LEAST: f64 = -2.2;
 /// In a conversation about the shop's business the next turn is likelier business than not. (The logarithm
 /// of 2/3.)
 const MOST_AS_FOLLOW_UP: f64 = -0.4;
@@ -68,7 +71,7 @@ impl Thresholds {
             let error = (share * (1.0 - share) / values.len().max(1) as f64).sqrt();
             quantile(values, (share - error).max(0.0))
         };
-        let reject = careful(&mut sides.business()).min(MOST);
+        let reject = careful(&mut sides.business()).clamp(LEAST, MOST);
         let passes = quantile(&mut sides.off_topic(), 1.0 - target);
         let mut thresholds = Thresholds {
             reject,
