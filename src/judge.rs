@@ -13,6 +13,8 @@ mod density;
 mod head;
 mod promise;
 mod space;
+#[cfg(test)]
+mod tests;
 
 pub use claims::Claims;
 pub use promise::{Promise, Thresholds};

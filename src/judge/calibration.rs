@@ -75,7 +75,39 @@ pub(super) fn quantile(values: &mut [f64], share: f64) -> f64 {
 
 #[cfg(test)]
 mod tests {
+    use serde_json::Value;
+
     use super::*;
+
+    #[test]
+    fn weights_are_those_of_scikit_learn() {
+        let text = include_str!("../../tests/reference/discriminant.json");
+        let reference: Value = serde_json::from_str(text).unwrap();
+        let sides: Vec<bool> = serde_json::from_value(reference["labels"].clone()).unwrap();
+        let evidence: Vec<Evidence> =
+            serde_json::from_value(reference["evidence"].clone()).unwrap();
+        let weights: Evidence = serde_json::from_value(reference["weights"].clone()).unwrap();
+        let labelled: Vec<_> = sides.into_iter().zip(evidence).collect();
+        let fitted = Calibration::fit(&labelled);
+        for (weight, expected) in fitted.weights.into_iter().zip(weights) {
+            assert!((weight / expected - 1.0).abs() < 1e-3, "{fitted:?}");
+        }
+        let offset = reference["offset"].as_f64().unwrap();
+        assert!((fitted.offset - offset).abs() < 1e-3, "{fitted:?}");
+    }
+
+    #[test]
+    fn what_cannot_be_fitted_gives_numbers_all_the_same() {
+        for labelled in [
+            vec![],
+            vec![(true, [0.0, 0.0])],
+            vec![(true, [1.0, 0.0]), (false, [1.0, 0.0])],
+            vec![(true, [60.0, 1e9]), (false, [-60.0, -1e9])],
+        ] {
+            let log_odds = Calibration::fit(&labelled).log_odds([1.0, 1.0]);
+            assert!(log_odds.is_finite(), "{labelled:?}: {log_odds}");
+        }
+    }
 
     #[test]
     fn the_quantile_of_few_values_is_below_the_least() {

@@ -331,3 +331,104 @@ pub(super) fn dot(a: &[f32], b: &[f32]) -> f64 {
     let rest: f32 = a_rest.iter().zip(b_rest).map(|(a, b)| a * b).sum();
     f64::from(sums.iter().sum::<f32>() + rest)
 }
+
+#[cfg(test)]
+mod tests {
+    use serde_json::Value;
+
+    use super::super::density::Density;
+    use super::*;
+
+    const SIDES: [Side; 3] = [Side::Business, Side::Business, Side::OffTopic];
+
+    fn numbers<T: serde::de::DeserializeOwned>(name: &str) -> T {
+        let text = include_str!("../../tests/reference/discriminant.json");
+        let reference: Value = serde_json::from_str(text).unwrap();
+        serde_json::from_value(reference[name].clone()).unwrap()
+    }
+
+    fn columns(rows: &[Vec<f32>]) -> DMatrix<f32> {
+        DMatrix::from_vec(rows[0].len(), rows.len(), rows.concat())
+    }
+
+    /// Axes of the reference's rows, and the places of its rows, by group, and of its questions.
+    fn placed() -> (Vec<Vec<Point>>, Vec<Point>) {
+        let (rows, owners): (Vec<Vec<f32>>, Vec<usize>) = (numbers("rows"), numbers("groups"));
+        let vectors = columns(&rows);
+        let rows = Rows {
+            indices: (0..owners.len()).collect(),
+            owners,
+            vectors,
+        };
+        let sums = Sums::new(&rows, SIDES.len());
+        let axes = Axes::fit(&sums, &sums, &SIDES);
+        let mut groups = vec![Vec::new(); SIDES.len()];
+        for (point, owner) in axes.points(&rows.vectors).into_iter().zip(&rows.owners) {
+            groups[*owner].push(point);
+        }
+        let questions: Vec<Vec<f32>> = numbers("questions");
+        (groups, axes.points(&columns(&questions)))
+    }
+
+    /// To 1e-3 of the reference, or of one where that is less.
+    fn near(value: f64, expected: f64) -> bool {
+        (value - expected).abs() < 1e-3 * expected.abs().max(1.0)
+    }
+
+    // Without kernels a group's density is that of a normal distribution: linear discriminant analysis.
+    #[test]
+    fn scores_are_those_of_scikit_learn() {
+        let (groups, questions) = placed();
+        let density = Density::new(&groups, false);
+        let expected: Vec<Vec<f64>> = numbers("scores");
+        for (at, expected) in questions.iter().zip(expected) {
+            let scores = density.scores(at, &SIDES);
+            for (score, expected) in scores.iter().zip(&expected) {
+                assert!(
+                    near(score - scores[0], *expected),
+                    "{scores:?} {expected:?}"
+                );
+            }
+        }
+    }
+
+    #[test]
+    fn the_plane_between_business_and_the_rest_is_that_of_scikit_learn() {
+        let (_, questions) = placed();
+        let expected: Vec<f64> = numbers("business");
+        for (at, expected) in questions.iter().zip(expected) {
+            assert!(near(at.business, expected), "{} {expected}", at.business);
+        }
+    }
+
+    #[test]
+    fn densities_are_those_of_scikit_learn() {
+        let (groups, questions) = placed();
+        let density = Density::new(&groups, true);
+        let expected: Vec<Vec<f64>> = numbers("densities");
+        for (at, expected) in questions.iter().zip(expected) {
+            let scores = density.scores(at, &SIDES);
+            for (score, expected) in scores.iter().zip(&expected) {
+                assert!(near(*score, *expected), "{scores:?} {expected:?}");
+            }
+        }
+    }
+
+    #[test]
+    fn a_fold_taken_out_again_leaves_what_the_others_make() {
+        let (rows, owners): (Vec<Vec<f32>>, Vec<usize>) = (numbers("rows"), numbers("groups"));
+        let sums = |from: usize, to: usize| {
+            let rows = Rows {
+                vectors: columns(&rows[from..to]),
+                owners: owners[from..to].to_vec(),
+                indices: (from..to).collect(),
+            };
+            Sums::new(&rows, SIDES.len())
+        };
+        let (whole, first, rest) = (sums(0, 60), sums(0, 20), sums(20, 60));
+        let left = whole.plus(&first, -1.0);
+        assert!((left.products - rest.products).amax() < 1e-3);
+        assert!((left.columns - rest.columns).amax() < 1e-3);
+        assert_eq!(left.counts, rest.counts);
+    }
+}

@@ -1,0 +1,206 @@
+//! Judges of two numbers a block: directions in a plane.
+
+use super::*;
+use crate::intent::IntentName;
+
+/// [`BLOCKS`] blocks of two numbers, all the same direction.
+fn vectors(degrees: f32) -> Vec<f32> {
+    let (sin, cos) = degrees.to_radians().sin_cos();
+    [cos, sin].repeat(BLOCKS)
+}
+
+fn around(degrees: f32) -> Vec<Vec<f32>> {
+    let steps = (-5_i8..=5).map(f32::from);
+    steps.map(|step| vectors(degrees + step)).collect()
+}
+
+fn group<'a>(name: &str, action: Action, examples: &'a [Vec<f32>]) -> Group<'a> {
+    Group {
+        topic: Topic::Intent(IntentName::new(name).unwrap()),
+        action,
+        examples: examples.iter().map(Vec::as_slice).collect(),
+    }
+}
+
+fn material(groups: Vec<Group<'_>>) -> Material<'_> {
+    Material {
+        groups,
+        business: Vec::new(),
+        follow_ups: Vec::new(),
+        dimension: 2,
+    }
+}
+
+fn fit(groups: Vec<Group<'_>>) -> Judge {
+    Judge::fit(&material(groups), 0.02).0
+}
+
+/// The encoder's verdict, all of whose numbers are finite.
+fn verdict(judge: &Judge, degrees: f32) -> Verdict {
+    let verdict = judge.verdict(Stage::Encoder, &vectors(degrees));
+    assert!(verdict.log_odds.is_finite() && verdict.as_follow_up.is_finite());
+    let candidates = verdict.candidates.iter();
+    assert!(
+        candidates
+            .clone()
+            .all(|candidate| candidate.score.is_finite())
+    );
+    let sum: f64 = candidates.map(|candidate| candidate.probability).sum();
+    assert!((sum - 1.0).abs() < 1e-9, "{sum}");
+    verdict
+}
+
+#[test]
+fn the_nearer_side_wins_and_probabilities_add_up() {
+    let (refund, greeting, poem) = (around(0.0), around(120.0), around(240.0));
+    let judge = fit(vec![
+        group("refund", Action::Forward, &refund),
+        group("greeting", Action::Answer, &greeting),
+        group("poem", Action::Reject, &poem),
+    ]);
+    for (degrees, name, action) in [
+        (3.0, "refund", Action::Forward),
+        (118.0, "greeting", Action::Answer),
+        (238.0, "poem", Action::Reject),
+    ] {
+        let verdict = verdict(&judge, degrees);
+        let likeliest = &verdict.candidates[0];
+        assert_eq!(likeliest.topic.label(), name);
+        assert!(likeliest.probability > 0.9, "{likeliest:?}");
+        let rejected = verdict.log_odds < judge.thresholds.reject;
+        assert_eq!(rejected, action == Action::Reject, "{degrees}");
+        let answers = verdict.lead_of(Action::Answer) > judge.thresholds.answer_lead;
+        assert_eq!(answers, action == Action::Answer, "{degrees}");
+        let probabilities = verdict.candidates.iter().map(|c| c.probability);
+        assert!(probabilities.is_sorted_by(|a, b| a >= b), "{verdict:?}");
+    }
+}
+
+#[test]
+fn the_same_examples_give_the_same_judge() {
+    let (refund, poem) = (around(10.0), around(100.0));
+    let bits = || {
+        let judge = fit(vec![
+            group("refund", Action::Forward, &refund),
+            group("poem", Action::Reject, &poem),
+        ]);
+        [0.0, 60.0, 200.0].map(|degrees| verdict(&judge, degrees).log_odds.to_bits())
+    };
+    assert_eq!(bits(), bits());
+}
+
+#[test]
+fn without_reject_intents_everything_is_business() {
+    let (refund, greeting) = (around(0.0), around(90.0));
+    let judge = fit(vec![
+        group("refund", Action::Forward, &refund),
+        group("greeting", Action::Answer, &greeting),
+    ]);
+    assert!(!judge.rejects());
+    for degrees in [0.0, 90.0, 225.0] {
+        assert!(verdict(&judge, degrees).log_odds > judge.thresholds.reject);
+    }
+}
+
+#[test]
+fn one_example_an_intent_is_enough_to_judge() {
+    let (refund, poem) = ([vectors(0.0)], [vectors(90.0)]);
+    let judge = fit(vec![
+        group("refund", Action::Forward, &refund),
+        group("poem", Action::Reject, &poem),
+    ]);
+    assert!(judge.thresholds.reject.is_finite());
+    assert!(verdict(&judge, 0.0).log_odds >= judge.thresholds.reject);
+    assert!(verdict(&judge, 0.0).log_odds > verdict(&judge, 90.0).log_odds);
+}
+
+#[test]
+fn examples_that_tell_nothing_give_numbers_all_the_same() {
+    let (one, same) = (vec![vectors(30.0); 7], vec![vectors(30.0); 3]);
+    let (poem, off) = (around(200.0), Action::Reject);
+    for groups in [
+        vec![group("one", Action::Forward, &one)],
+        vec![group("poem", off, &poem)],
+        vec![
+            group("one", Action::Forward, &one),
+            group("same", off, &same),
+        ],
+        vec![
+            group("one", Action::Forward, &one),
+            group("poem", off, &poem),
+        ],
+    ] {
+        let judge = fit(groups);
+        let thresholds = &judge.thresholds;
+        assert!(thresholds.reject.is_finite() && thresholds.sure >= thresholds.reject);
+        for degrees in [30.0, 200.0, 300.0] {
+            verdict(&judge, degrees);
+        }
+    }
+}
+
+#[test]
+fn examples_of_static_vectors_alone_are_judged_by_them() {
+    let first = |examples: Vec<Vec<f32>>| -> Vec<_> {
+        let examples = examples.into_iter();
+        examples.map(|vectors| vectors[..2].to_vec()).collect()
+    };
+    let (refund, poem) = (first(around(0.0)), first(around(120.0)));
+    let judge = fit(vec![
+        group("refund", Action::Forward, &refund),
+        group("poem", Action::Reject, &poem),
+    ]);
+    assert_eq!(judge.stage(), Stage::Static);
+    let log_odds = |degrees: f32| {
+        let vectors = &vectors(degrees)[..2];
+        judge.verdict(Stage::Static, vectors).log_odds
+    };
+    assert!(log_odds(2.0) >= judge.thresholds.reject);
+    assert!(log_odds(118.0) < judge.thresholds.reject);
+}
+
+#[test]
+fn every_example_is_reviewed_once_and_stands_where_it_belongs() {
+    let (refund, mut poem) = (around(0.0), around(120.0));
+    // Written into the wrong file.
+    poem.push(vectors(1.0));
+    let groups = vec![
+        group("refund", Action::Forward, &refund),
+        group("poem", Action::Reject, &poem),
+    ];
+    let (_, mut reviewed) = Judge::fit(&material(groups), 0.02);
+    reviewed.sort_by_key(|one| (one.group, one.index));
+    let places: Vec<_> = reviewed.iter().map(|one| (one.group, one.index)).collect();
+    let all = [(0, refund.len()), (1, poem.len())].map(|(group, count)| {
+        let indices = 0..count;
+        indices.map(move |index| (group, index))
+    });
+    assert_eq!(places, all.into_iter().flatten().collect::<Vec<_>>());
+    let strays = reviewed.iter().filter(|one| one.likeliest != one.group);
+    let strays: Vec<_> = strays
+        .map(|one| (one.group, one.index, one.lead > 0.0))
+        .collect();
+    assert_eq!(strays, [(1, poem.len() - 1, true)]);
+}
+
+#[test]
+fn what_is_claimed_is_left_out_and_so_are_kinds_of_which_nothing_is_left() {
+    let (refund, jokes, rows) = (around(0.0), around(90.0), around(180.0));
+    let mut material = material(vec![
+        group("refund", Action::Forward, &refund),
+        group("jokes", Action::Reject, &jokes[..2]),
+        group("poem", Action::Reject, &rows),
+    ]);
+    material.business = rows.iter().map(Vec::as_slice).collect();
+    material.leave_out(&Claims {
+        off_topic: vec![(1, 0), (1, 1), (2, 0)],
+        business: vec![10],
+    });
+    let left = material
+        .groups
+        .iter()
+        .map(|group| (group.topic.label(), group.examples.len()));
+    assert_eq!(left.collect::<Vec<_>>(), [("refund", 11), ("poem", 10)]);
+    assert_eq!(material.groups[1].examples[0], rows[1]);
+    assert_eq!(material.business.len(), 10);
+}
