@@ -20,7 +20,8 @@ pub(crate) struct Ended {
     pub(crate) stderr: String,
 }
 
-/// The binary with these arguments, in English.
+/// The binary with these arguments, in English, and without the background: thousands of rows take long to
+/// embed and to fit. Tests that are about them turn it on.
 pub(crate) fn intentgate(arguments: &[&str]) -> Run {
     let mut command = Command::new(BINARY);
     for (name, _) in std::env::vars_os() {
@@ -32,6 +33,7 @@ pub(crate) fn intentgate(arguments: &[&str]) -> Run {
     command
         .args(arguments)
         .env_remove("CACHE_DIRECTORY")
+        .env("INTENTGATE_GATE__BACKGROUND", "false")
         .env("LANG", "C.UTF-8")
         .env("XDG_CACHE_HOME", env!("CARGO_TARGET_TMPDIR"))
         .stdin(Stdio::piped())
@@ -51,7 +53,7 @@ impl Run {
         self
     }
 
-    fn stdin(mut self, text: impl Into<Vec<u8>>) -> Self {
+    pub(crate) fn stdin(mut self, text: impl Into<Vec<u8>>) -> Self {
         self.1 = text.into();
         self
     }
@@ -270,7 +272,8 @@ fn ask_explains_a_verdict() {
 
 #[test]
 fn ask_says_when_a_text_was_too_long() {
-    let long = "我的快递到哪了 ".repeat(1000);
+    // What is said twice in a row is read once.
+    let long: String = (0..300).map(|n| format!("我的快递 {n} 到哪了 ")).collect();
     let run = intentgate(&["--intents", SMALL, "ask", &long]).output();
     assert_eq!(run.code, 0, "{run:?}");
     let said = "\nThe text is longer than the model reads; it was judged by its beginning.\n";
@@ -333,8 +336,9 @@ fn a_verdict_is_a_line_of_the_promised_shape() {
         let intents = verdict["intents"].as_array().unwrap();
         let likely: Vec<_> = intents.iter().map(|i| number(&i["probability"])).collect();
         assert!(likely.is_sorted_by(|a, b| a >= b), "{likely:?}");
+        // Five at most, and none of the background.
         assert!(
-            (likely.iter().sum::<f64>() - 1.0).abs() < 1e-6,
+            likely.iter().sum::<f64>() < 1.0 + 1e-6 && likely.iter().all(|p| *p >= 0.0),
             "{likely:?}"
         );
         assert!(intents.iter().all(|i| i["name"].is_string()));
@@ -516,10 +520,12 @@ pub(crate) fn jsonl(arguments: &[&str], lines: &[Value]) -> Vec<Value> {
     verdicts
 }
 
-/// Verdicts without the time they took, which differs each time.
+/// Verdicts without the time they took, and without the stage: both depend on what was asked before.
 fn timeless(mut verdicts: Vec<Value>) -> Vec<Value> {
     for verdict in &mut verdicts {
-        verdict.as_object_mut().unwrap().remove("micros").unwrap();
+        for key in ["micros", "stage"] {
+            verdict.as_object_mut().unwrap().remove(key).unwrap();
+        }
     }
     verdicts
 }

@@ -145,8 +145,10 @@ async fn what_finds_the_models_queue_full_is_forwarded_and_counted() {
     let mut upstream = Upstream::start().await;
     let gateway = Gateway::start_with(&upstream.url(), "model.queue = 1").await;
     let mut asking = JoinSet::new();
-    for _ in 0..REQUESTS {
-        asking.spawn(Answer::to(gateway.chat(&chat(POEM))));
+    for number in 0..REQUESTS {
+        // One that was judged before would not wait for the model.
+        let question = format!("{POEM}，第{number}首");
+        asking.spawn(Answer::to(gateway.chat(&chat(&question))));
     }
     let answers = asking.join_all().await;
     let (rejected, forwarded): (Vec<_>, Vec<_>) = answers

@@ -481,7 +481,7 @@ async fn passing_bodies_stream_both_ways() {
 #[tokio::test(flavor = "multi_thread")]
 async fn each_request_is_counted_once_with_its_labels() {
     let upstream = Upstream::start().await;
-    let gateway = Gateway::start(&upstream).await;
+    let gateway = Gateway::start_with(&upstream.url(), "gate.stages = 'full'").await;
     for question in [
         REFUND, REFUND_EN, DELIVERY, GREETING, POEM, POEM_EN, WEATHER,
     ] {
@@ -509,7 +509,11 @@ async fn each_request_is_counted_once_with_its_labels() {
         (saved("reject", "weather"), 2.0),
         (
             "intentgate_gate_duration_seconds_count{stage=\"encoder\"}".to_owned(),
-            14.0,
+            7.0,
+        ),
+        (
+            "intentgate_gate_duration_seconds_count{stage=\"cache\"}".to_owned(),
+            7.0,
         ),
         (
             "intentgate_request_duration_seconds_count{decision=\"forward\"}".to_owned(),
