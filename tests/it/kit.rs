@@ -2,6 +2,7 @@
 
 mod gateway;
 pub(crate) mod intents;
+mod judging;
 pub(crate) mod log;
 mod raw;
 mod reply;
@@ -13,6 +14,7 @@ use serde_json::{Value, json};
 use tokio::time::{Instant, sleep, timeout};
 
 pub(crate) use gateway::{Answer, Gateway};
+pub(crate) use judging::{Judging, lines};
 pub(crate) use raw::raw;
 pub(crate) use reply::{check_error, check_reply};
 pub(crate) use upstream::{COMPLETION, Upstream};

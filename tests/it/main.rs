@@ -4,16 +4,25 @@
     clippy::panic,
     reason = "a helper that cannot go on fails its test"
 )]
+#![expect(
+    clippy::print_stdout,
+    reason = "figures that were measured are shown where a test fails, or with --nocapture"
+)]
 
 mod check;
 mod commands;
+mod conversations;
 mod eval;
 mod faults;
 mod files;
 mod kit;
 mod layers;
 mod limits;
+mod mixed;
 mod model;
+mod policy;
 mod proxy;
 mod reload;
+mod small_shops;
 mod streams;
+mod wording;

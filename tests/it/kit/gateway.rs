@@ -179,7 +179,7 @@ fn client() -> reqwest::Client {
 }
 
 /// As an operator writes it. One cache serves all tests, so that examples are embedded once.
-fn config(intents: &Path, url: &str, keys: &str) -> Config {
+pub(super) fn config(intents: &Path, url: &str, keys: &str) -> Config {
     let cache = Path::new(env!("CARGO_TARGET_TMPDIR")).join("cache");
     // Thousands of rows take long to embed and to fit; tests that are about them ask for them.
     let background = match keys.contains("gate.background") {
