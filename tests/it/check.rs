@@ -247,7 +247,9 @@ how cold is it outside
 """
 "#;
     let folder = folder(&[("station", station), ("delivery", DELIVERY)]);
-    let run = intentgate(&["check", "--intents", folder.path().to_str().unwrap()]).output();
+    let run = intentgate(&["check", "--intents", folder.path().to_str().unwrap()])
+        .env("INTENTGATE_GATE__BACKGROUND", "true")
+        .output();
     assert_eq!(run.code, 0, "{run:?}");
     let out = &run.stdout;
     assert!(out.contains("\nBackground rows left out"), "{out}");

@@ -487,7 +487,7 @@ fn paths_in_a_configuration_start_at_its_folder() {
         "{run:?}"
     );
     assert!(
-        run.stdout.contains("too few to promise anything"),
+        run.stdout.contains("Intents with fewer than 5 examples"),
         "{run:?}"
     );
     assert!(folder.path().join("kept/examples.sqlite").is_file());
