@@ -9,6 +9,9 @@ use crate::language::Phrase;
 use crate::snapshot::Snapshot;
 use crate::verdict::{Candidate, Decision, Judgement, Reason, Topic, Verdict};
 
+/// A lead in nats that leaves no doubt which of two topics is meant: of twenty to one.
+const CLEARLY: f64 = 3.0;
+
 /// What the operator wants done where it is not plain.
 #[derive(Clone, Copy, Debug)]
 pub struct Policy {
@@ -148,6 +151,16 @@ fn reversed(snapshot: &Snapshot, evidence: &Evidence) -> bool {
     !asked.iter().all(said)
 }
 
+/// The likeliest topic of an action: an intent of the shop, whose reply its operator wrote, where no kind of the
+/// background leads it clearly.
+fn named(verdict: &Verdict, action: Action) -> Option<&Candidate> {
+    let likeliest = verdict.likeliest(action)?;
+    let mut candidates = verdict.candidates.iter();
+    let own = candidates.find(|own| own.action == action && own.topic.intent().is_some());
+    own.filter(|own| likeliest.score - own.score <= CLEARLY)
+        .or(Some(likeliest))
+}
+
 fn intent<'s>(snapshot: &'s Snapshot, candidate: &Candidate) -> Option<&'s Intent> {
     snapshot.intent(candidate.topic.intent()?)
 }
@@ -190,7 +203,7 @@ fn outcome(
         _ if evidence.follows_on => verdict.log_odds.max(verdict.as_follow_up),
         _ => verdict.log_odds,
     };
-    let candidate = verdict.likeliest(action);
+    let candidate = named(verdict, action);
     let reply = match (
         action,
         candidate.and_then(|candidate| intent(snapshot, candidate)),
