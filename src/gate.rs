@@ -104,11 +104,10 @@ impl Gate {
                 evidence.question = self.assess(snapshot, &read, Stages::Full).await?;
             }
         }
-        if policy::passes(snapshot, &evidence).is_none() {
-            if let Some(second) = second_reading(&read) {
-                evidence.second = Some(self.assess(snapshot, &second, self.stages).await?);
-            }
-            return Ok(evidence);
+        if policy::passes(snapshot, &evidence).is_none()
+            && let Some(second) = second_reading(&read)
+        {
+            evidence.second = Some(self.assess(snapshot, &second, self.stages).await?);
         }
         let parts = parts.into_iter().filter(|part| !is_bare(part));
         let parts: Vec<_> = parts.map(normalise).collect();

@@ -244,6 +244,11 @@ pub enum Reason {
         /// The threshold.
         threshold: f64,
     },
+    /// As a whole it looks off-topic, but one of its clauses is plainly the shop's business.
+    BusinessClause {
+        /// The threshold for a clause.
+        threshold: f64,
+    },
     /// An `answer` intent is likeliest by its lead.
     Answered {
         /// The lead that an answer needs.
@@ -321,6 +326,14 @@ impl Reason {
                 format!("按读音理解后，对数几率不低于阈值 {threshold:.2}，不拒绝"),
                 format!(
                     "read by its sound, the log-odds are not below the threshold {threshold:.2}, so it is not rejected"
+                ),
+            ),
+            Reason::BusinessClause { threshold } => Phrase::new(
+                format!(
+                    "整体像与店无关，但其中一个分句明显是店里的事（不低于 {threshold:.2}），不拒绝"
+                ),
+                format!(
+                    "as a whole it looks off-topic, but one of its clauses is plainly the shop's business (not below {threshold:.2}), so it is not rejected"
                 ),
             ),
             Reason::Answered { lead } => Phrase::new(

@@ -12,6 +12,10 @@ use crate::verdict::{Candidate, Decision, Judgement, Reason, Topic, Verdict};
 /// A lead in nats that leaves no doubt which of two topics is meant: of twenty to one.
 const CLEARLY: f64 = 3.0;
 
+/// A clause speaks for a whole text that looks off-topic, a long story with an order in it, where it is so far
+/// above what is sure for a question.
+const PLAINLY: f64 = 2.0;
+
 /// What the operator wants done where it is not plain.
 #[derive(Clone, Copy, Debug)]
 pub struct Policy {
@@ -74,8 +78,19 @@ pub fn passes(snapshot: &Snapshot, evidence: &Evidence) -> Option<Reason> {
             threshold: thresholds.follow_up,
         });
     }
-    let second = evidence.second.as_ref()?;
-    (second.assessment.verdict.log_odds >= threshold).then_some(Reason::SecondReading { threshold })
+    let reaches = |assessed: &Assessed, least| assessed.assessment.verdict.log_odds >= least;
+    if evidence
+        .second
+        .iter()
+        .any(|second| reaches(second, threshold))
+    {
+        return Some(Reason::SecondReading { threshold });
+    }
+    let threshold = thresholds.sure + PLAINLY;
+    let mut clauses = evidence.clauses.iter();
+    clauses
+        .any(|clause| reaches(clause, threshold))
+        .then_some(Reason::BusinessClause { threshold })
 }
 
 /// A rejection where nothing lets the question pass, an answer where its intent leads clearly, else forward.
