@@ -228,6 +228,7 @@ mod tests {
     fn intent(name: &str, action: Action, texts: &[&str]) -> Intent {
         let examples = texts.iter().enumerate().map(|(index, text)| Example {
             text: (*text).to_owned(),
+            read: text::normalise(text).into_owned(),
             line: index + 1,
         });
         Intent {

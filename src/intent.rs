@@ -81,6 +81,8 @@ pub struct Intent {
 pub struct Example {
     /// As the operator wrote it, without surrounding white space.
     pub text: String,
+    /// As the model reads it: the key of its vectors.
+    pub read: String,
     /// Its line in the intent's file, from 1.
     pub line: usize,
 }

@@ -137,32 +137,34 @@ impl Judge {
     /// questions that may be turned away.
     pub fn fit(material: &Material<'_>, false_reject_target: f64) -> (Judge, Vec<Reviewed>) {
         let (static_head, first) = Head::fit(material, &WEIGHTS_OF_STATIC, false);
-        let full =
-            (stage_of(material) == Stage::Encoder).then(|| Head::fit(material, &WEIGHTS, true));
-        let held_out = full.as_ref().map_or(&first, |(_, held_out)| held_out);
+        let (encoder_head, full) = match stage_of(material) {
+            Stage::Encoder => Some(Head::fit(material, &WEIGHTS, true)).unzip(),
+            Stage::Cache | Stage::Static => (None, None),
+        };
+        let (before, held_out) = match &full {
+            Some(full) => (Some(&*first), full),
+            None => (None, &first),
+        };
         let topics: Vec<_> = material
             .groups
             .iter()
             .map(|group| (group.topic.clone(), group.action))
             .collect();
-        let rejects = topics.iter().any(|(_, action)| *action == Action::Reject);
         let actions: Vec<_> = topics.iter().map(|(_, action)| *action).collect();
+        let thresholds = Thresholds::fit(before, held_out, &actions, false_reject_target);
+        let promise = match actions.contains(&Action::Reject) {
+            true => Promise::of(held_out, &actions, &thresholds),
+            false => Promise::default(),
+        };
         let judge = Judge {
-            sharpness: sharpness(held_out),
-            thresholds: Thresholds::fit(&first, held_out, &actions, false_reject_target),
-            promise: Promise::default(),
-            static_head,
-            encoder_head: None,
             topics,
+            static_head,
+            encoder_head,
+            sharpness: sharpness(held_out),
+            thresholds,
+            promise,
         };
-        let promise = Promise::of(held_out, &actions, &judge.thresholds);
-        let reviewed = reviewed(held_out, material.groups.len());
-        let judge = Judge {
-            promise: if rejects { promise } else { Promise::default() },
-            encoder_head: full.map(|(head, _)| head),
-            ..judge
-        };
-        (judge, reviewed)
+        (judge, reviewed(held_out, material.groups.len()))
     }
 
     /// The verdict on one embedding: static vectors alone, or all that the examples had.

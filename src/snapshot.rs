@@ -58,7 +58,8 @@ impl Snapshot {
             .filter(|intent| intent.action == Action::Reject);
         let replies = rejects.filter_map(|intent| intent.reply.as_ref());
         let mut replies = replies.chain([&self.reject_reply]);
-        replies.any(|reply| [&reply.zh, &reply.en].contains(&&text.trim().to_owned()))
+        let text = text.trim();
+        replies.any(|reply| reply.zh == text || reply.en == text)
     }
 
     /// How many examples the intents have together.
@@ -154,8 +155,10 @@ impl Preparation<'_> {
     ) -> Result<(Snapshot, Review), PrepareError> {
         let intents = file::parse(self.folder, files, self.context)?;
         let background = Background::new(self.gate.background);
-        let vectors = self.stored(&background.texts(&intents));
-        self.complete(intents, background, vectors, progress).await
+        let texts = background.texts(&intents);
+        let vectors = self.stored(&texts);
+        self.complete(intents, &background, texts, vectors, progress)
+            .await
     }
 
     /// The snapshot to begin with. Where a full one would keep customers waiting it judges by static vectors
@@ -173,32 +176,31 @@ impl Preparation<'_> {
         let texts = background.texts(&intents);
         let mut vectors = self.stored(&texts);
         if texts.len() - vectors.len() <= FEW_NEW && texts.len() <= FEW {
-            let complete = self.complete(intents, background, vectors, progress);
+            let complete = self.complete(intents, &background, texts, vectors, progress);
             return Ok(complete.await?.0);
         }
         for known in vectors.values_mut() {
             *known = known[..self.embedder.manifest().dimension].into();
         }
-        let mut new = texts;
-        new.retain(|text| !vectors.contains_key(text));
+        let new = unknown(texts, &vectors);
         vectors.extend(self.embed(&new, Stage::Static, |_, _| {}).await?);
         Ok(self.fit(intents, &background, vectors).0)
     }
 
-    /// Embeds what `vectors` lack, keeps it, and fits.
+    /// Embeds what of `texts` is not among `vectors`, keeps it, and fits.
     async fn complete(
         self,
         intents: Vec<Intent>,
-        background: Background,
+        background: &Background,
+        texts: Vec<String>,
         mut vectors: Vectors,
         progress: impl Fn(usize, usize),
     ) -> Result<(Snapshot, Review), PrepareError> {
-        let mut new = background.texts(&intents);
-        new.retain(|text| !vectors.contains_key(text));
+        let new = unknown(texts, &vectors);
         let embedded = self.embed(&new, Stage::Encoder, progress).await?;
         self.keep(&embedded);
         vectors.extend(embedded);
-        Ok(self.fit(intents, &background, vectors))
+        Ok(self.fit(intents, background, vectors))
     }
 
     fn fit(
@@ -274,4 +276,9 @@ impl Preparation<'_> {
             tracing::warn!(%error, "vectors of examples cannot be kept for the next start");
         }
     }
+}
+
+fn unknown(mut texts: Vec<String>, vectors: &Vectors) -> Vec<String> {
+    texts.retain(|text| !vectors.contains_key(text));
+    texts
 }

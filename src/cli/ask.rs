@@ -21,7 +21,6 @@ use crate::intent::Action;
 use crate::language::{Language, say};
 use crate::reload::Intents;
 use crate::snapshot::{Snapshot, Vectors};
-use crate::text::normalise;
 use crate::verdict::{Decision, Judgement, Reason, Topic};
 
 /// Intents shown to a person.
@@ -138,7 +137,7 @@ fn print_examples(snapshot: &Snapshot, vectors: &Vectors, question: &[f32]) {
         .iter()
         .flat_map(|intent| intent.examples.iter().map(move |example| (intent, example)))
         .filter_map(|(intent, example)| {
-            let vectors = vectors.get(&*normalise(&example.text))?;
+            let vectors = vectors.get(&example.read)?;
             let similarity = snapshot.judge.similarity(question, vectors);
             Some((similarity, intent, example))
         })

@@ -5,7 +5,6 @@ use nalgebra::{DMatrix, DVectorView};
 use crate::intent::Intent;
 use crate::judge::Judge;
 use crate::snapshot::Vectors;
-use crate::text;
 
 /// So many columns are compared with the rest at a time: the products of a block stay in the cache.
 const BLOCK: usize = 128;
@@ -25,7 +24,7 @@ impl Columns {
         let nowhere = vec![0.0; any.map_or(0, |any| judge.centred(any).len())];
         for intent in intents {
             for example in &intent.examples {
-                let vector = vectors.get(&*text::normalise(&example.text));
+                let vector = vectors.get(&example.read);
                 let centred = vector.map(|vector| judge.centred(vector));
                 numbers.extend(centred.as_ref().unwrap_or(&nowhere));
             }

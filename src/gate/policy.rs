@@ -7,7 +7,7 @@ use crate::config::{Grey, Mixed};
 use crate::intent::{Action, Intent};
 use crate::language::Phrase;
 use crate::snapshot::Snapshot;
-use crate::verdict::{Candidate, Decision, Judgement, Reason, Topic, Verdict};
+use crate::verdict::{Candidate, Decision, Judgement, Reason, Timings, Topic, Verdict};
 
 /// A lead in nats that leaves no doubt which of two topics is meant: of twenty to one.
 const CLEARLY: f64 = 3.0;
@@ -239,8 +239,8 @@ fn outcome(
             assessment: decided.assessment.clone(),
             log_odds,
             stage: evidence.question.stage,
-            timings: looked_at.fold(Default::default(), |sum, assessed| {
-                crate::verdict::Timings::plus(sum, assessed.timings)
+            timings: looked_at.fold(Timings::default(), |sum, assessed| {
+                sum.plus(assessed.timings)
             }),
         }),
     }

@@ -14,6 +14,7 @@ use crate::config::{Shop, read_text};
 use crate::language::Phrase;
 use crate::problem::{Problem, Problems};
 use crate::source::{self, line_of};
+use crate::text::normalise;
 
 /// What intent files need from the configuration.
 #[derive(Clone, Copy, Debug)]
@@ -241,6 +242,7 @@ impl Reader<'_> {
     fn lines(&self, raw: &Spanned<Examples>) -> Vec<Example> {
         let example = |text: &str, line| Example {
             text: text.trim().to_owned(),
+            read: normalise(text.trim()).into_owned(),
             line,
         };
         let start = self.line(raw.span().start);

@@ -71,10 +71,10 @@ impl Head {
         let folds: Vec<_> = (0..FOLDS)
             .map(|fold| Sums::new(&fit.rows(|index| index % FOLDS == fold), groups))
             .collect();
-        let mut sums = folds.iter();
-        let zero = sums.next().cloned();
-        let whole = zero.map(|first| sums.fold(first, |whole, fold| whole.plus(fold, 1.0)));
-        let whole = whole.unwrap_or_else(|| Sums::new(&fit.rows(|_| true), groups));
+        let nothing = Sums::new(&fit.rows(|_| false), groups);
+        let whole = folds
+            .iter()
+            .fold(nothing, |whole, fold| whole.plus(fold, 1.0));
 
         let mut seen = Vec::new();
         for (fold, sums) in folds.into_iter().enumerate() {
@@ -85,23 +85,22 @@ impl Head {
             for ((owner, index), at) in rows.owners.into_iter().zip(rows.indices).zip(points) {
                 // Commonplace business is no question that a threshold has to fit.
                 if owner != groups {
-                    let scores = fitted.density.scores(&at, &sides);
-                    seen.push((owner, index, at, scores));
+                    seen.push((owner.min(groups), index, fitted.look(&at, &sides)));
                 }
             }
         }
-        let mut head = Head {
+        let (calibration, follow_up) = calibrate(&seen, &sides);
+        let head = Head {
             fitted: fit.fitted(&whole, &whole, |_| true),
             centring,
             sides,
-            calibration: Calibration::fit(&[]),
-            follow_up: Calibration::fit(&[]),
+            calibration,
+            follow_up,
         };
-        head.calibrate(&seen);
-        let held_out = seen.into_iter().map(|(owner, index, at, scores)| HeldOut {
-            owner: owner.min(groups),
+        let held_out = seen.into_iter().map(|(owner, index, look)| HeldOut {
+            owner,
             index,
-            reading: head.reading(&at, scores),
+            reading: head.reading(look),
         });
         let held_out = held_out.collect();
         (head, held_out)
@@ -112,8 +111,7 @@ impl Head {
         let centred = DMatrix::from_vec(self.centring.length(), 1, self.centring.apply(vectors));
         let mut points = self.fitted.axes.points(&centred);
         let at = points.swap_remove(0);
-        let scores = self.fitted.density.scores(&at, &self.sides);
-        self.reading(&at, scores)
+        self.reading(self.fitted.look(&at, &self.sides))
     }
 
     /// An embedding without what all have in common, of unit length.
@@ -121,56 +119,61 @@ impl Head {
         self.centring.apply(vectors)
     }
 
-    /// The scale of the evidence from examples that were held out: groups against each other, then whatever a
-    /// conversation about business may hold, follow-ups and full questions, against what rejects.
-    fn calibrate(&mut self, seen: &[(usize, usize, Point, Vec<f64>)]) {
-        let side = |owner: usize| self.sides.get(owner).copied();
-        let labelled: Vec<_> = seen
-            .iter()
-            .filter_map(|(owner, _, at, scores)| {
-                Some((side(*owner)? == Side::Business, self.evidence(at, scores)))
-            })
-            .collect();
-        self.calibration = Calibration::fit(&labelled);
-        let labelled: Vec<_> = seen
-            .iter()
-            .map(|(owner, _, at, scores)| {
-                (
-                    side(*owner) != Some(Side::OffTopic),
-                    self.follow_up_evidence(at, scores),
-                )
-            })
-            .collect();
-        self.follow_up = Calibration::fit(&labelled);
-    }
-
-    fn reading(&self, at: &Point, scores: Vec<f64>) -> Reading {
+    fn reading(&self, look: Look) -> Reading {
+        let log_odds = self.calibration.log_odds(look.evidence);
         Reading {
-            log_odds: self.calibration.log_odds(self.evidence(at, &scores)),
-            as_follow_up: self
-                .follow_up
-                .log_odds(self.follow_up_evidence(at, &scores)),
+            log_odds,
+            as_follow_up: self.follow_up.log_odds([log_odds, look.follow_up]),
+            scores: look.scores,
+        }
+    }
+}
+
+/// What is seen of one embedding before anything is calibrated.
+struct Look {
+    /// The log density of each group.
+    scores: Vec<f64>,
+    /// For business: the densities, and the side of the plane.
+    evidence: Evidence,
+    /// How far on the side of what continues a conversation.
+    follow_up: f64,
+}
+
+impl Fitted {
+    fn look(&self, at: &Point, sides: &[Side]) -> Look {
+        let scores = self.density.scores(at, sides);
+        let of = |side: Side| {
+            let of_side = scores.iter().zip(sides).filter(|(_, of)| **of == side);
+            log_sum_exp(of_side.map(|(score, _)| *score))
+        };
+        let density = of(Side::Business) - of(Side::OffTopic);
+        Look {
+            evidence: [density.clamp(-NONE, NONE), at.business],
+            follow_up: at.follow_up,
             scores,
         }
     }
+}
 
-    fn evidence(&self, at: &Point, scores: &[f64]) -> Evidence {
-        let of = |side: Side| {
-            let scores = scores.iter().zip(&self.sides);
-            log_sum_exp(
-                scores
-                    .filter(|(_, of)| **of == side)
-                    .map(|(score, _)| *score),
-            )
-        };
-        let density = of(Side::Business) - of(Side::OffTopic);
-        [density.clamp(-NONE, NONE), at.business]
-    }
-
-    fn follow_up_evidence(&self, at: &Point, scores: &[f64]) -> Evidence {
-        let log_odds = self.calibration.log_odds(self.evidence(at, scores));
-        [log_odds, at.follow_up]
-    }
+/// The scale of the evidence from examples that were held out: groups against each other, then whatever a
+/// conversation about business may hold, follow-ups and full questions, against what rejects.
+fn calibrate(seen: &[(usize, usize, Look)], sides: &[Side]) -> (Calibration, Calibration) {
+    let side = |owner: usize| sides.get(owner).copied();
+    let labelled: Vec<_> = seen
+        .iter()
+        .filter_map(|(owner, _, look)| Some((side(*owner)? == Side::Business, look.evidence)))
+        .collect();
+    let calibration = Calibration::fit(&labelled);
+    let labelled: Vec<_> = seen
+        .iter()
+        .map(|(owner, _, look)| {
+            let log_odds = calibration.log_odds(look.evidence);
+            let continues = side(*owner) != Some(Side::OffTopic);
+            (continues, [log_odds, look.follow_up])
+        })
+        .collect();
+    let follow_up = Calibration::fit(&labelled);
+    (calibration, follow_up)
 }
 
 /// What fits need.

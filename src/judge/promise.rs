@@ -56,10 +56,10 @@ struct Exits {
 }
 
 impl Thresholds {
-    /// `first` are examples as the static head reads them, `held_out` as the last head does; `actions` those of
-    /// the groups.
+    /// `held_out` are examples as the last head reads them, `first` as the static head before it does, if there
+    /// is one before it; `actions` are those of the groups.
     pub(super) fn fit(
-        first: &[HeldOut],
+        first: Option<&[HeldOut]>,
         held_out: &[HeldOut],
         actions: &[Action],
         target: f64,
@@ -81,9 +81,7 @@ impl Thresholds {
             answer_lead: answer_lead(held_out, actions),
             exits: None,
         };
-        if !std::ptr::eq(first, held_out) {
-            thresholds.exits = Some(Exits::fit(first, held_out, actions, &thresholds));
-        }
+        thresholds.exits = first.map(|first| Exits::fit(first, held_out, actions, &thresholds));
         thresholds
     }
 

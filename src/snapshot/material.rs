@@ -45,8 +45,9 @@ impl Background {
         let rows = off_topic.chain(&self.business).chain(&self.follow_ups);
         let mut met = HashSet::new();
         read_examples(intents)
-            .chain(rows.map(|row| row.read.clone()))
-            .filter(|text| met.insert(text.clone()))
+            .chain(rows.map(|row| &row.read))
+            .filter(|text| met.insert(*text))
+            .cloned()
             .collect()
     }
 
@@ -73,7 +74,7 @@ impl Background {
             topic: Topic::Intent(intent.name.clone()),
             action: intent.action,
             examples: read_examples(std::slice::from_ref(intent))
-                .filter_map(|text| vector(&text))
+                .filter_map(vector)
                 .collect(),
         });
         let off_topic = kinds.iter().map(|(kind, rows)| Group {
@@ -107,7 +108,7 @@ fn rows(written: Vec<&'static str>) -> Vec<Row> {
     written.into_iter().map(row).collect()
 }
 
-fn read_examples(intents: &[Intent]) -> impl Iterator<Item = String> {
+fn read_examples(intents: &[Intent]) -> impl Iterator<Item = &String> {
     let examples = intents.iter().flat_map(|intent| &intent.examples);
-    examples.map(|example| text::normalise(&example.text).into_owned())
+    examples.map(|example| &example.read)
 }

@@ -17,7 +17,7 @@ pub(crate) use gateway::{Answer, Gateway};
 pub(crate) use judging::{Judging, lines};
 pub(crate) use raw::raw;
 pub(crate) use reply::{check_error, check_reply};
-pub(crate) use upstream::{COMPLETION, Upstream};
+pub(crate) use upstream::{COMPLETION, Pace, Upstream};
 
 /// On a busy machine everything that is to happen has happened by then.
 const DEADLINE: Duration = Duration::from_secs(20);

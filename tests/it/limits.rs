@@ -7,9 +7,18 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 
 use crate::kit::intents::{GREETING, REFUND};
-use crate::kit::{Answer, Gateway, Upstream, chat, check_error, soon, stream};
+use crate::kit::{Answer, Gateway, Pace, Upstream, chat, check_error, soon, stream};
 
 const CHAT: &str = "/v1/chat/completions";
+
+/// A gateway with room for one request, taken by a stream that goes on while the pace is held.
+async fn full(upstream: &Upstream) -> (Gateway, Pace, reqwest::Response) {
+    let gateway = Gateway::start_with(&upstream.url(), "limits.requests = 1").await;
+    let pace = upstream.paces();
+    pace.send("data: 1\n\n");
+    let running = soon("headers", gateway.chat(&stream(REFUND)).send()).await;
+    (gateway, pace, running.unwrap())
+}
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_body_over_the_limit_is_refused() {
@@ -65,13 +74,7 @@ async fn a_passing_body_over_the_limit_is_the_clients_fault() {
 #[tokio::test(flavor = "multi_thread")]
 async fn too_many_requests_in_flight_are_told_to_come_back() {
     let upstream = Upstream::start().await;
-    let gateway = Gateway::start_with(&upstream.url(), "limits.requests = 1").await;
-    let pace = upstream.paces();
-    pace.send("data: 1\n\n");
-    let running = soon("headers", gateway.chat(&stream(REFUND)).send())
-        .await
-        .unwrap();
-
+    let (gateway, pace, running) = full(&upstream).await;
     let answer = gateway.ask(&chat(GREETING)).await;
     check_error(&answer, 503, "gateway_busy");
     assert_eq!(answer.header("retry-after"), "1");
@@ -90,12 +93,7 @@ async fn too_many_requests_in_flight_are_told_to_come_back() {
 #[tokio::test(flavor = "multi_thread")]
 async fn requests_refused_before_they_are_judged_are_counted_too() {
     let upstream = Upstream::start().await;
-    let gateway = Gateway::start_with(&upstream.url(), "limits.requests = 1").await;
-    let pace = upstream.paces();
-    pace.send("data: 1\n\n");
-    let running = soon("headers", gateway.chat(&stream(REFUND)).send())
-        .await
-        .unwrap();
+    let (gateway, pace, running) = full(&upstream).await;
     check_error(&gateway.ask(&chat(GREETING)).await, 503, "gateway_busy");
     drop((pace, running));
     let refused = "intentgate_requests_total{decision=\"refused\",intent=\"none\",protocol=\"chat_completions\"}";
