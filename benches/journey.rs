@@ -15,6 +15,7 @@ use http_body_util::Full;
 use hyper::body::Bytes;
 use intentgate::cli::serve::Gateway;
 use intentgate::config::{Config, Limits};
+use intentgate::logging::Level;
 use intentgate::server::{Tasks, serve};
 use serde_json::json;
 use tokio::net::TcpListener;
@@ -39,7 +40,9 @@ async fn gateway(upstream: &str) -> Gateway {
     );
     let config =
         Config::parse("bench.toml", &text, Path::new(""), Vec::new()).expect("a configuration");
-    Gateway::start(config).await.expect("a gateway")
+    Gateway::start(config, Level::default())
+        .await
+        .expect("a gateway")
 }
 
 fn journeys(criterion: &mut Criterion) {

@@ -57,10 +57,7 @@ fn environment() -> impl Iterator<Item = (String, String)> {
 /// # Errors
 /// What went wrong, for people; [`exit::Exit::of`] tells the exit code.
 pub fn run(cli: Cli) -> anyhow::Result<()> {
-    let mut config = Config::load(cli.config.as_deref(), environment())?;
-    if cli.intents.is_some() {
-        config.gate.intents = cli.intents;
-    }
+    let config = Config::load(cli.config, cli.intents, environment())?;
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .enable_all()
         .build()?;

@@ -8,6 +8,7 @@ mod gate;
 mod limits;
 mod locate;
 mod model;
+mod origin;
 mod server;
 mod shop;
 mod units;
@@ -18,13 +19,15 @@ use std::path::{Path, PathBuf};
 use serde::Deserialize;
 
 pub use admin::Admin;
-pub use gate::{Gate, Grey, Mixed, Stages};
+pub use gate::{Gate, Grey, Mixed, Mode, OnFailure, Stages, UnknownShape};
 pub use limits::Limits;
 pub use locate::{RUNTIME_LIBRARY, find_default};
 pub use model::Model;
 pub use server::{LogFormat, Server};
 pub use shop::Shop;
 pub use upstream::Upstream;
+
+use origin::Origin;
 
 use crate::language::Phrase;
 use crate::problem::{Problem, Problems};
@@ -34,7 +37,7 @@ use crate::source::{self, Override};
 pub const ENVIRONMENT_PREFIX: &str = "INTENTGATE_";
 
 /// The whole configuration.
-#[derive(Clone, Debug, Default, Deserialize)]
+#[derive(Clone, Debug, Default, Deserialize, PartialEq)]
 #[serde(deny_unknown_fields, default)]
 pub struct Config {
     /// `[server]`
@@ -51,27 +54,79 @@ pub struct Config {
     pub shop: Shop,
     /// `[limits]`
     pub limits: Limits,
+    #[serde(skip)]
+    origin: Origin,
 }
 
 impl Config {
     /// Reads `path`, or `config.toml` in the working directory where there is one, or nothing; then the
-    /// environment's overrides.
+    /// environment's overrides. `intents` goes over all of them.
     ///
     /// # Errors
     /// Every problem of the file and of the environment.
     pub fn load(
-        path: Option<&Path>,
+        path: Option<PathBuf>,
+        intents: Option<PathBuf>,
         environment: impl Iterator<Item = (String, String)>,
     ) -> Result<Config, Problems> {
-        let standing = Path::new("config.toml");
-        let path = path.or_else(|| standing.is_file().then_some(standing));
-        let text = match path {
-            Some(path) => read_text(path)?,
-            None => String::new(),
-        };
-        let folder = path.and_then(Path::parent).unwrap_or(Path::new(""));
-        let file = path.map_or("config.toml".into(), |p| p.display().to_string());
-        Config::parse(&file, &text, folder, overrides(environment))
+        Origin::Files {
+            path,
+            intents,
+            overrides: overrides(environment),
+        }
+        .read()
+    }
+
+    /// What its origin holds now. One that was never in a file stays as it is.
+    ///
+    /// # Errors
+    /// Every problem of the file and of the environment.
+    pub fn read_again(&self) -> Result<Config, Problems> {
+        match &self.origin {
+            Origin::Text => Ok(self.clone()),
+            files => files.read(),
+        }
+    }
+
+    /// The folder of its file.
+    pub fn folder(&self) -> Option<PathBuf> {
+        let path = self.origin.file()?;
+        let folder = path.parent().unwrap_or(Path::new(""));
+        let here = folder.as_os_str().is_empty();
+        Some(if here { ".".into() } else { folder.to_owned() })
+    }
+
+    /// Whether a snapshot of the same intents would be another one.
+    pub fn fits_otherwise(&self, other: &Config) -> bool {
+        let (gate, others) = (&self.gate, &other.gate);
+        self.shop != other.shop
+            || gate.intents != others.intents
+            || gate.false_reject_target != others.false_reject_target
+            || gate.background != others.background
+            || gate.reject_reply != others.reject_reply
+    }
+
+    /// The keys in which another configuration differs that count only at the start.
+    pub fn fixed_changes(&self, other: &Config) -> Vec<&'static str> {
+        let changes = [
+            ("server.listen", self.server.listen != other.server.listen),
+            (
+                "server.log_format",
+                self.server.log_format != other.server.log_format,
+            ),
+            ("admin.listen", self.admin.listen != other.admin.listen),
+            ("[model]", self.model != other.model),
+            (
+                "limits.connections",
+                self.limits.connections != other.limits.connections,
+            ),
+            (
+                "limits.header_timeout",
+                self.limits.header_timeout != other.limits.header_timeout,
+            ),
+        ];
+        let changed = changes.into_iter().filter(|(_, differs)| *differs);
+        changed.map(|(key, _)| key).collect()
     }
 
     /// The pure part of [`Config::load`]; relative paths are taken from `folder`.
@@ -89,6 +144,7 @@ impl Config {
         config.gate.root_paths(folder);
         config.upstream.root_paths(folder);
         let mut checks = config.upstream.check();
+        checks.extend(config.server.check());
         checks.extend(config.gate.check(&config.shop));
         problems.extend(checks.into_iter().map(|(key, message)| Problem {
             file: file.to_owned(),

@@ -4,6 +4,8 @@
 //! and on its clauses, each from the cache where the text was judged before. [`policy::decide`] decides, and
 //! is a pure function. A gate that cannot judge forwards, and says why.
 
+pub mod course;
+mod notices;
 mod polarity;
 pub mod policy;
 
@@ -11,23 +13,25 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use futures_util::future::try_join_all;
+use tokio::time::timeout;
 
 use crate::bare::is_bare;
 use crate::chat::{Context, Prompt, Text};
 use crate::clause::clauses;
-use crate::config::{self, Stages};
+use crate::config::{self, Mode, Stages};
 use crate::embed::{EmbedError, Embedder};
 use crate::snapshot::Snapshot;
 use crate::text::{normalise, second_reading};
 use crate::verdict::{Assessment, Decision, Reason, Stage, Timings};
+use notices::Notices;
 use policy::{Evidence, Policy};
 
-/// Judges prompts.
-#[derive(Debug)]
+/// Judges prompts, and says what is done about the decision.
+#[derive(Clone, Debug)]
 pub struct Gate {
-    embedder: Embedder,
-    stages: Stages,
-    policy: Policy,
+    embedder: Arc<Embedder>,
+    notices: Arc<Notices>,
+    config: config::Gate,
 }
 
 /// A verdict, and what it cost this question.
@@ -43,15 +47,26 @@ pub struct Assessed {
 
 impl Gate {
     /// A gate over a loaded model.
-    pub fn new(embedder: Embedder, config: &config::Gate) -> Self {
+    pub fn new(embedder: impl Into<Arc<Embedder>>, config: &config::Gate) -> Self {
         Gate {
-            embedder,
-            stages: config.stages,
-            policy: Policy {
-                grey: config.grey,
-                mixed: config.mixed,
-            },
+            embedder: embedder.into(),
+            notices: Arc::default(),
+            config: config.clone(),
         }
+    }
+
+    /// The same gate by another configuration.
+    #[must_use]
+    pub fn configured(&self, config: &config::Gate) -> Self {
+        Gate {
+            config: config.clone(),
+            ..self.clone()
+        }
+    }
+
+    /// Whether decisions are acted upon.
+    pub fn mode(&self) -> Mode {
+        self.config.mode
     }
 
     /// The model, which also embeds examples.
@@ -61,10 +76,24 @@ impl Gate {
 
     /// What the operator wants done where it is not plain.
     pub fn policy(&self) -> Policy {
-        self.policy
+        Policy {
+            grey: self.config.grey,
+            mixed: self.config.mixed,
+        }
     }
 
-    /// The decision on a prompt. It never fails: what cannot be judged is forwarded.
+    /// The decision on a prompt, within `gate.budget`; that there was none is said in the log.
+    pub async fn judge_in_time(&self, snapshot: &Snapshot, prompt: &Prompt) -> Decision {
+        let judging = timeout(self.config.budget, self.judge(snapshot, prompt));
+        let decision = judging.await;
+        let decision = decision.unwrap_or_else(|_| Decision::unjudged(Reason::OverBudget));
+        if decision.reason.is_failure() {
+            self.notices.note(decision.reason);
+        }
+        decision
+    }
+
+    /// The decision on a prompt. It never fails: what cannot be judged is a decision as well.
     pub async fn judge(&self, snapshot: &Snapshot, prompt: &Prompt) -> Decision {
         let text = match &prompt.text {
             Text::Question(text) => text,
@@ -72,10 +101,10 @@ impl Gate {
             Text::UnknownShape => return Decision::unjudged(Reason::UnknownShape),
         };
         match self.evidence(snapshot, text, &prompt.context).await {
-            Ok(evidence) => policy::decide(snapshot, self.policy, &evidence),
+            Ok(evidence) => policy::decide(snapshot, self.policy(), &evidence),
             Err(EmbedError::QueueFull) => Decision::unjudged(Reason::QueueFull),
             Err(EmbedError::Failed(error)) => {
-                tracing::error!(%error, "a question could not be embedded and is forwarded");
+                tracing::debug!(%error, "a question could not be embedded");
                 Decision::unjudged(Reason::ModelFailed)
             }
         }
@@ -94,7 +123,10 @@ impl Gate {
     ) -> Result<Evidence, EmbedError> {
         let read = normalise(text);
         let parts = clauses(text);
-        let mut evidence = Evidence::of(self.assess(snapshot, &read, self.stages).await?, &read);
+        let mut evidence = Evidence::of(
+            self.assess(snapshot, &read, self.config.stages).await?,
+            &read,
+        );
         let rejected = policy::passes(snapshot, &evidence).is_none();
         if (rejected || !parts.is_empty()) && self.follows_on(snapshot, context).await? {
             evidence.follows_on = true;
@@ -107,13 +139,13 @@ impl Gate {
         if policy::passes(snapshot, &evidence).is_none()
             && let Some(second) = second_reading(&read)
         {
-            evidence.second = Some(self.assess(snapshot, &second, self.stages).await?);
+            evidence.second = Some(self.assess(snapshot, &second, self.config.stages).await?);
         }
         let parts = parts.into_iter().filter(|part| !is_bare(part));
         let parts: Vec<_> = parts.map(normalise).collect();
         let parts = parts
             .iter()
-            .map(|part| self.assess(snapshot, part, self.stages));
+            .map(|part| self.assess(snapshot, part, self.config.stages));
         evidence.clauses = try_join_all(parts).await?;
         Ok(evidence)
     }
@@ -129,7 +161,10 @@ impl Gate {
             return Ok(false);
         }
         let user = normalise(user);
-        let turn = Evidence::of(self.assess(snapshot, &user, self.stages).await?, &user);
+        let turn = Evidence::of(
+            self.assess(snapshot, &user, self.config.stages).await?,
+            &user,
+        );
         if policy::passes(snapshot, &turn).is_some() || is_bare(&user) {
             return Ok(true);
         }

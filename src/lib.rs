@@ -12,12 +12,12 @@
 //!
 //! 1. [`server`] accepts the connection, [`proxy`] admits the request and knows its path;
 //! 2. [`chat`] reads the text to judge out of the client's protocol: a [`Prompt`](chat::Prompt);
-//! 3. the current [`Snapshot`](snapshot::Snapshot) is taken, once;
+//! 3. what is [`Serving`](proxy::serving::Serving), settings and [`Snapshot`](snapshot::Snapshot), is taken once;
 //! 4. [`text`] gives the text its normal form, and [`embed`] makes it vectors, in two stages;
 //! 5. [`judge::Judge`] says what they mean: a [`Verdict`](verdict::Verdict), kept in the snapshot's cache;
 //! 6. [`gate::Gate`] brings verdicts on the question, on what was said before it and on its clauses together as
 //!    [`Evidence`](gate::policy::Evidence), and [`gate::policy::decide`] says what is done: a
-//!    [`Decision`](verdict::Decision) with its reason;
+//!    [`Decision`](verdict::Decision) with its reason, and [`gate::course`] what comes of it by mode; [`Gate::course`](gate::Gate::course) is what comes of it by mode;
 //! 7. [`upstream`] carries the request through, or [`chat`] phrases the reply in the client's protocol;
 //! 8. the exchange rides in the response's body and is recorded when that is gone.
 //!
@@ -31,7 +31,8 @@
 //!
 //! The [`background`] joins the shop's examples where they are fitted.
 //!
-//! [`reload`] drives it at the start and at every edit. A bad file never replaces a good snapshot.
+//! [`reload`] drives it at the start and at every edit, and publishes what the configuration says in the same
+//! swap. A bad file never replaces what serves.
 //!
 //! ## Layers
 //!
@@ -39,9 +40,9 @@
 //!
 //! ```text
 //! process     main · cli {serve: the only wiring, check, findings, ask, eval, figures, exit, terminal}
-//! time        reload · server {tasks: the only place that spawns} · admin
-//! http        proxy {route, body, headers, exchange, refusal: the only table of errors}
-//! judgement   eval {labels, figures, comparison, document, report} · findings {misjudged, columns} · gate {policy, polarity} · snapshot {material} · judge {space, density, head, calibration, promise, claims}
+//! time        reload {intents, watch} · server {tasks: the only place that spawns} · admin
+//! http        proxy {serving, route, body, headers, exchange, refusal: the only table of errors}
+//! judgement   eval {labels, figures, comparison, document, report} · findings {misjudged, columns} · gate {policy, polarity, course, notices} · snapshot {material} · judge {space, density, head, calibration, promise, claims}
 //! engines     embed {tokens, static_stage, encoder, queue, store, manifest, runtime, error} · upstream {demo} · metrics · logging
 //! vocabulary  chat {completions, stream, line, json} · intent {file} · verdict · config {a file a section}
 //! leaf        background · text {characters, faces, layout, reading, sound, shop_words} · clause · bare {codes, words} · source {message} · problem · language · memory · secret · share
@@ -51,7 +52,7 @@
 //!
 //! - Deciding is pure and synchronous; only the edges await.
 //! - A gate that cannot judge forwards, and counts why.
-//! - A request sees one snapshot from its first byte to its last.
+//! - A request sees one snapshot and one configuration from its first byte to its last.
 //! - Every request of a judged protocol is recorded exactly once.
 //! - No path reaches the upstream that is neither judged nor listed as passing.
 //!

@@ -2,31 +2,40 @@
 
 use std::io::IsTerminal;
 
-use tracing_subscriber::EnvFilter;
+use tracing_subscriber::layer::SubscriberExt;
+use tracing_subscriber::reload::{self, Handle};
+use tracing_subscriber::util::SubscriberInitExt;
+use tracing_subscriber::{EnvFilter, Layer, Registry, fmt};
 
 use crate::config::{LogFormat, Server};
-use crate::language::Phrase;
+
+/// What is logged, to be changed while the process runs. The default changes nothing.
+#[derive(Clone, Debug, Default)]
+pub struct Level(Option<Handle<EnvFilter, Registry>>);
+
+impl Level {
+    /// Logs by another filter from now on; one that cannot be read changes nothing.
+    pub fn set(&self, filter: &str) {
+        if let (Some(handle), Ok(filter)) = (&self.0, EnvFilter::try_new(filter)) {
+            handle.reload(filter).ok();
+        }
+    }
+}
 
 /// Starts logging for the process.
-///
-/// # Errors
-/// A filter that cannot be read.
-pub fn start(config: &Server) -> Result<(), Phrase> {
-    let filter = EnvFilter::try_new(&config.log).map_err(|error| {
-        Phrase::new(
-            format!("server.log：“{}”不是日志级别（{error}）；请写 error、warn、info、debug 或如 info,intentgate=debug", config.log),
-            format!("server.log: \"{}\" is no log level ({error}); write error, warn, info, debug or such as info,intentgate=debug", config.log),
-        )
-    })?;
-    let builder = tracing_subscriber::fmt()
-        .with_env_filter(filter)
-        .with_ansi(std::io::stderr().is_terminal())
-        .with_writer(std::io::stderr);
-    let started = match config.log_format {
-        LogFormat::Text => builder.with_target(false).try_init(),
-        LogFormat::Json => builder.json().flatten_event(true).try_init(),
+pub fn start(config: &Server) -> Level {
+    let filter = EnvFilter::try_new(&config.log).unwrap_or_default();
+    let (filter, handle) = reload::Layer::new(filter);
+    let lines = fmt::layer().with_writer(std::io::stderr);
+    let lines = match config.log_format {
+        LogFormat::Text => lines
+            .with_ansi(std::io::stderr().is_terminal())
+            .with_target(false)
+            .boxed(),
+        LogFormat::Json => lines.json().flatten_event(true).boxed(),
     };
+    let started = tracing_subscriber::registry().with(filter).with(lines);
     // Only a second start in one process fails, and then the first goes on.
-    started.ok();
-    Ok(())
+    started.try_init().ok();
+    Level(Some(handle))
 }

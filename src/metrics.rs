@@ -27,6 +27,11 @@ pub struct Metrics {
     pub upstream_errors: IntCounterVec,
     /// Requests that went upstream unjudged, by reason.
     pub gate_bypassed: IntCounterVec,
+    /// Decisions that were not acted upon, by what would have been done, for which intent, and why it was not:
+    /// `shadow` or `audit`.
+    pub gate_waived: IntCounterVec,
+    /// Requests that the gateway turned away or had no reply for, by the code of the error that the client saw.
+    pub requests_refused: IntCounterVec,
     /// Questions longer than the model reads; they were judged by their beginning.
     pub truncated: IntCounter,
     /// Questions of which a part is off-topic.
@@ -37,6 +42,10 @@ pub struct Metrics {
     pub intents_in_sync: IntGauge,
     /// Reloads of the intents, by result: `ok` or `refused`.
     pub intents_reloads: IntCounterVec,
+    /// 1 while the configuration is that of its file, 0 while the file holds an edit that was refused.
+    pub config_in_sync: IntGauge,
+    /// Reloads of the configuration, by result: `ok` or `refused`.
+    pub config_reloads: IntCounterVec,
     /// Published intents, by action.
     pub intents: IntGaugeVec,
     /// 1, with the version as a label.
@@ -98,6 +107,16 @@ impl Metrics {
                 "Requests that went upstream unjudged.",
                 &["reason"],
             )?,
+            gate_waived: register.counters(
+                "gate_waived_total",
+                "Decisions that were not acted upon.",
+                &["decision", "intent", "reason"],
+            )?,
+            requests_refused: register.counters(
+                "requests_refused_total",
+                "Requests that were answered with an error of the gateway.",
+                &["code"],
+            )?,
             truncated: register.counter(
                 "questions_truncated_total",
                 "Questions longer than the model reads, judged by their beginning.",
@@ -117,6 +136,15 @@ impl Metrics {
             intents_reloads: register.counters(
                 "intents_reloads_total",
                 "Reloads of the intents.",
+                &["result"],
+            )?,
+            config_in_sync: register.gauge(
+                "config_in_sync",
+                "1 while the configuration is that of its file.",
+            )?,
+            config_reloads: register.counters(
+                "config_reloads_total",
+                "Reloads of the configuration.",
                 &["result"],
             )?,
             intents: register.gauges("intents", "Published intents.", &["action"])?,
@@ -142,6 +170,7 @@ impl Metrics {
         }
         for result in ["ok", "refused"] {
             self.intents_reloads.with_label_values(&[result]);
+            self.config_reloads.with_label_values(&[result]);
         }
         self.build_info
             .with_label_values(&[env!("CARGO_PKG_VERSION")])

@@ -1,71 +1,42 @@
-//! The journey of a request, on one screen: `Proxy::journey`.
+//! The journey of a request, on one screen: `Journey::of`.
 
 mod body;
 mod exchange;
 mod headers;
 mod refusal;
 mod route;
+pub mod serving;
 
 use std::convert::Infallible;
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
+use bytes::Bytes;
 use http::{Request, Response};
 use hyper::body::Incoming;
-use tokio::sync::Semaphore;
 
-use crate::chat::Protocol;
-use crate::config::Limits;
-use crate::gate::Gate;
-use crate::intent::Action;
+use crate::chat::{Prompt, Protocol};
+use crate::config::Mode;
+use crate::gate::course::Course;
 use crate::metrics::Metrics;
-use crate::snapshot::Live;
-use crate::upstream::Upstream;
+use crate::verdict::{Decision, Reason};
 use body::ResponseBody;
 use exchange::Exchange;
 use headers::RequestId;
 use refusal::Refusal;
-use route::{Route, Routes};
+use route::Route;
+use serving::{Live, Serving};
 
 /// Everything that a request meets.
 #[derive(Debug)]
 pub struct Proxy {
-    /// Judges.
-    pub gate: Arc<Gate>,
-    /// What it judges by.
+    /// What requests are served by: a request takes it once.
     pub live: Arc<Live>,
-    /// Where the shop's business goes.
-    pub upstream: Upstream,
     /// What is counted.
     pub metrics: Metrics,
-    /// Which paths are judged, which pass.
-    pub routes: Routes,
-    /// Bounds on what clients send.
-    pub limits: Limits,
-    /// Permits for requests in flight.
-    pub permits: Arc<Semaphore>,
 }
 
 impl Proxy {
-    /// Puts the parts together.
-    pub fn new(
-        gate: Arc<Gate>,
-        live: Arc<Live>,
-        upstream: Upstream,
-        metrics: Metrics,
-        config: &crate::config::Config,
-    ) -> Self {
-        Proxy {
-            gate,
-            live,
-            upstream,
-            metrics,
-            routes: Routes::new(&config.upstream.pass_through),
-            limits: config.limits.clone(),
-            permits: Arc::new(Semaphore::new(config.limits.requests.get())),
-        }
-    }
-
     /// Answers one request; what it came to is recorded when the reply's last byte is gone.
     ///
     /// # Errors
@@ -76,48 +47,100 @@ impl Proxy {
     ) -> Result<Response<ResponseBody>, Infallible> {
         let id = RequestId::of(request.headers());
         let mut exchange = Exchange::begin(self.metrics.clone(), id);
-        let response = match self.journey(request, &mut exchange).await {
+        let journey = Journey {
+            serving: self.live.current(),
+            metrics: &self.metrics,
+        };
+        let response = match journey.of(request, &mut exchange).await {
             Ok(response) => response,
             Err(refusal) => refusal.respond(&mut exchange),
         };
         Ok(exchange.ride(response))
     }
+}
 
-    async fn journey(
+/// The way of one request.
+struct Journey<'p> {
+    serving: Arc<Serving>,
+    metrics: &'p Metrics,
+}
+
+impl Journey<'_> {
+    async fn of(
         &self,
         request: Request<Incoming>,
         exchange: &mut Exchange,
     ) -> Result<Response<ResponseBody>, Refusal> {
+        let settings = &self.serving.settings;
         exchange.protocol = Protocol::of_path(request.uri().path());
-        exchange.permit = Some(
-            self.permits
-                .clone()
-                .try_acquire_owned()
-                .map_err(|_| Refusal::Busy)?,
-        );
-        let protocol = match self.routes.route(request.method(), request.uri().path())? {
+        exchange.permit = Some(settings.permit().ok_or(Refusal::Busy)?);
+        let route = settings
+            .routes
+            .route(request.method(), request.uri().path())?;
+        let protocol = match route {
             Route::Judge(protocol) => protocol,
             Route::PassThrough => return self.pass(request, exchange).await,
         };
-        let request = body::read(request, &self.limits).await?;
-        let prompt = protocol
-            .prompt(request.body())
-            .map_err(Refusal::Unreadable)?;
-
-        let judging = Instant::now();
-        let snapshot = self.live.current();
-        let decision = self.gate.judge(&snapshot, &prompt).await;
-        exchange.decided(&decision, judging.elapsed());
-
-        match (decision.action, decision.reply) {
-            (Action::Answer | Action::Reject, Some(reply)) => {
-                Ok(exchange.reply(protocol, &prompt, &reply))
+        if settings.gate.mode() == Mode::Off {
+            let decision = Decision::unjudged(Reason::GateOff);
+            exchange.decided(&decision, None, Duration::ZERO);
+            return self.pass(request, exchange).await;
+        }
+        let request = body::read(request, &settings.limits).await?;
+        let prompt = protocol.prompt(request.body());
+        if settings.gate.mode() == Mode::Shadow {
+            return self.watch(request, prompt.ok(), exchange).await;
+        }
+        let prompt = prompt.map_err(Refusal::Unreadable)?;
+        let (decision, time) = self.judge(&prompt).await;
+        match settings.gate.course(&decision, fastrand::f64()) {
+            Course::Reply(reply) => {
+                exchange.decided(&decision, None, time);
+                Ok(exchange.reply(protocol, &prompt, reply))
             }
-            _ => {
-                self.forward(request.map(reqwest::Body::from), exchange)
+            Course::Forward { waived } => {
+                exchange.decided(&decision, waived, time);
+                self.forward(request.map(Into::into), exchange.id.clone(), decision.mixed)
                     .await
             }
+            Course::Refuse(reason) => Err(Refusal::Unjudged(reason)),
         }
+    }
+
+    /// Judges beside the upstream, which is asked at once: whoever only watches costs nobody time.
+    async fn watch(
+        &self,
+        request: Request<Bytes>,
+        prompt: Option<Prompt>,
+        exchange: &mut Exchange,
+    ) -> Result<Response<ResponseBody>, Refusal> {
+        let judging = async {
+            match &prompt {
+                Some(prompt) => self.judge(prompt).await,
+                None => (Decision::unjudged(Reason::Unreadable), Duration::ZERO),
+            }
+        };
+        let forwarding = self.forward(request.map(Into::into), exchange.id.clone(), false);
+        let ((decision, time), response) = tokio::join!(judging, forwarding);
+        if let Course::Forward { waived } = self.serving.settings.gate.course(&decision, 1.0) {
+            exchange.decided(&decision, waived, time);
+        }
+        response
+    }
+
+    /// The decision, and how long it took.
+    async fn judge(&self, prompt: &Prompt) -> (Decision, Duration) {
+        let begun = Instant::now();
+        let Serving { settings, snapshot } = &*self.serving;
+        let decision = settings.gate.judge_in_time(snapshot, prompt).await;
+        let time = begun.elapsed();
+        if let Some(judgement) = &decision.judgement {
+            self.metrics
+                .gate_duration
+                .with_label_values(&[judgement.stage.as_str()])
+                .observe(time.as_secs_f64());
+        }
+        (decision, time)
     }
 
     /// A request that is not judged: its body streams through unread.
@@ -126,24 +149,23 @@ impl Proxy {
         request: Request<Incoming>,
         exchange: &mut Exchange,
     ) -> Result<Response<ResponseBody>, Refusal> {
-        let limit = self.limits.body;
+        let limit = self.serving.settings.limits.body;
         body::ensure_announced(request.headers(), limit)?;
-        self.forward(
-            request.map(|incoming| body::stream_through(incoming, limit)),
-            exchange,
-        )
-        .await
-        .map_err(|refusal| body::too_large_or(refusal, limit))
+        let request = request.map(|incoming| body::stream_through(incoming, limit));
+        self.forward(request, exchange.id.clone(), false)
+            .await
+            .map_err(|refusal| body::too_large_or(refusal, limit))
     }
 
     async fn forward(
         &self,
         mut request: Request<reqwest::Body>,
-        exchange: &mut Exchange,
+        id: RequestId,
+        mixed: bool,
     ) -> Result<Response<ResponseBody>, Refusal> {
-        headers::prepare_request(request.headers_mut(), &exchange.id, exchange.mixed());
+        headers::prepare_request(request.headers_mut(), &id, mixed);
         let sent = Instant::now();
-        let mut response = self.upstream.send(request).await?;
+        let mut response = self.serving.settings.upstream.send(request).await?;
         self.metrics
             .upstream_first_byte
             .observe(sent.elapsed().as_secs_f64());

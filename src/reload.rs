@@ -1,166 +1,77 @@
-//! The folder of intents → the published snapshot, at the start and at every edit.
+//! Files → what serves, at the start and at every edit: the folder of intents, and the configuration.
 //!
-//! A watcher wakes the loop; what is published depends only on what the folder holds. So a watcher that
-//! misses something, or dies, costs two seconds and nothing else.
+//! A watcher wakes the loop, and so does SIGHUP; what is published depends only on what the files hold. So a
+//! watcher that misses something, or dies, costs two seconds and nothing else.
 
-use std::path::{Path, PathBuf};
+mod intents;
+mod watch;
+
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-use notify::event::{AccessKind, AccessMode};
-use notify::{EventKind, RecommendedWatcher, RecursiveMode, Watcher};
+use sd_notify::NotifyState;
+use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::mpsc;
 use tokio::task::block_in_place;
-use tokio::time::{sleep, timeout};
+use tokio::time::sleep;
+use url::Url;
 
-use crate::config::{Config, find_default};
-use crate::embed::store::{self, Store};
-use crate::embed::{BLOCKS, Embedder};
-use crate::gate::Gate;
-use crate::intent::file::{self, Context, IntentFile};
-use crate::intent::{Action, Intent};
+use crate::config::Config;
+use crate::intent::Action;
+use crate::intent::file::IntentFile;
 use crate::language::say;
+use crate::logging::Level;
 use crate::metrics::Metrics;
 use crate::problem::Problems;
+use crate::proxy::serving::{Live, Serving, Settings};
 use crate::server::Tasks;
-use crate::snapshot::{Live, Preparation, PrepareError, Review, Snapshot};
+use crate::snapshot::{PrepareError, Snapshot};
+pub use intents::Intents;
+use watch::{Watch, quiet};
 
-/// An editor's save is several events; this long without one, it is over.
-const QUIET: Duration = Duration::from_millis(100);
-/// The folder is looked at this often whether or not anything was heard.
+/// Files are looked at this often whether or not anything was heard.
 const LOOK_AGAIN: Duration = Duration::from_secs(2);
 
-/// The folder of intents, and what makes a snapshot of it.
-#[derive(Debug)]
-pub struct Intents {
-    folder: PathBuf,
-    config: Config,
-    store: Store,
-}
-
-impl Intents {
-    /// The configured folder, else `intents` of the working directory or beside the executable.
-    ///
-    /// # Errors
-    /// Only where not even memory can hold vectors.
-    pub fn new(config: &Config, embedder: &Embedder) -> anyhow::Result<Self> {
-        let folder = config.gate.intents.clone();
-        let folder = folder
-            .or_else(|| find_default("intents"))
-            .unwrap_or_else(|| "intents".into());
-        Ok(Intents {
-            folder,
-            config: config.clone(),
-            store: open_store(config, embedder)?,
-        })
-    }
-
-    /// Where the files are.
-    pub fn folder(&self) -> &Path {
-        &self.folder
-    }
-
-    /// The files as they stand.
-    ///
-    /// # Errors
-    /// What cannot be read.
-    pub fn read(&self) -> Result<Vec<IntentFile>, Problems> {
-        file::read_folder(&self.folder)
-    }
-
-    /// What `files` say, before anything is embedded.
-    ///
-    /// # Errors
-    /// Every problem of the files.
-    pub fn parse(&self, files: &[IntentFile]) -> Result<Vec<Intent>, Problems> {
-        file::parse(&self.folder, files, self.context())
-    }
-
-    /// A snapshot of `files`, and what it was fitted to.
-    ///
-    /// # Errors
-    /// Every problem of the files, or the model's failure.
-    pub async fn prepare(
-        &self,
-        files: &[IntentFile],
-        embedder: &Embedder,
-        progress: impl Fn(usize, usize),
-    ) -> Result<(Snapshot, Review), PrepareError> {
-        self.preparation(embedder).run(files, progress).await
-    }
-
-    /// The snapshot to begin with: a static one where a full one would keep customers waiting.
-    ///
-    /// # Errors
-    /// As [`Intents::prepare`].
-    pub async fn prepare_first(
-        &self,
-        files: &[IntentFile],
-        embedder: &Embedder,
-        progress: impl Fn(usize, usize),
-    ) -> Result<Snapshot, PrepareError> {
-        self.preparation(embedder).run_first(files, progress).await
-    }
-
-    fn preparation<'a>(&'a self, embedder: &'a Embedder) -> Preparation<'a> {
-        Preparation {
-            folder: &self.folder,
-            context: self.context(),
-            gate: &self.config.gate,
-            embedder,
-            store: &self.store,
-        }
-    }
-
-    fn context(&self) -> Context<'_> {
-        Context {
-            shop: &self.config.shop,
-            reject_reply: &self.config.gate.reject_reply,
-        }
-    }
-}
-
-fn open_store(config: &Config, embedder: &Embedder) -> anyhow::Result<Store> {
-    let manifest = embedder.manifest();
-    let (model, length) = (&manifest.fingerprint, BLOCKS * manifest.dimension);
-    if let Some(folder) = config.model.cache.clone().or_else(store::default_folder) {
-        match Store::open(&folder, model, length) {
-            Ok(store) => return Ok(store),
-            Err(error) => {
-                let folder = folder.display().to_string();
-                tracing::warn!(%error, folder, "vectors of examples cannot be kept here, so each start embeds them anew; see model.cache");
-            }
-        }
-    }
-    Ok(Store::in_memory(model, length)?)
-}
-
-/// Publishes what the folder holds whenever it changes.
+/// Publishes what the files hold whenever they change.
 #[derive(Debug)]
 pub struct Reload {
-    /// The folder.
+    /// The configuration that serves.
+    pub config: Config,
+    /// The folder, as that configuration has it.
     pub intents: Intents,
     /// What was published, or refused, last; nothing where a first, static snapshot is to be replaced.
     pub seen: Vec<IntentFile>,
-    /// The model.
-    pub gate: Arc<Gate>,
+    /// The configuration that was refused last, while it stands.
+    pub refused: Option<Result<Config, Problems>>,
     /// Where to publish.
     pub live: Arc<Live>,
     /// Where to say so.
     pub metrics: Metrics,
+    /// What is logged.
+    pub level: Level,
+    /// The demo upstream, where it runs.
+    pub demo: Option<Url>,
 }
 
 impl Reload {
     /// Runs until the tasks are told to stop.
     pub async fn run(mut self, tasks: Tasks) {
-        count_intents(&self.metrics, &self.live.current());
+        self.metrics.config_in_sync.set(1);
+        count_intents(&self.metrics, &self.live.current().snapshot);
         let (woken, mut wakes) = mpsc::channel(1);
-        let _watcher = watch(&self.intents.folder, woken);
+        let mut hangups = signal(SignalKind::hangup()).ok();
+        let mut watch = Watch::new(self.folders(), woken);
         self.look().await;
         loop {
+            watch = watch.moved(self.folders());
             tokio::select! {
                 () = tasks.stopped() => return,
                 Some(()) = wakes.recv() => quiet(&mut wakes).await,
+                () = next(&mut hangups) => {
+                    self.told().await;
+                    continue;
+                }
                 () = sleep(LOOK_AGAIN) => {}
             }
             // Telling a task to stop may not leave an edit half prepared, so this is not raced.
@@ -168,7 +79,106 @@ impl Reload {
         }
     }
 
+    /// Looks because an operator says so: what was refused is tried once more.
+    async fn told(&mut self) {
+        tracing::info!(
+            "{}",
+            say(
+                "收到 SIGHUP：重新读取配置和意图",
+                "SIGHUP: reading configuration and intents again"
+            )
+        );
+        let begun = NotifyState::monotonic_usec_now();
+        let begun: Vec<_> = begun.into_iter().chain([NotifyState::Reloading]).collect();
+        sd_notify::notify(&begun).ok();
+        self.refused = None;
+        if self.metrics.intents_in_sync.get() == 0 {
+            self.seen = Vec::new();
+        }
+        self.look().await;
+        sd_notify::notify(&[NotifyState::Ready]).ok();
+    }
+
     async fn look(&mut self) {
+        self.look_at_config().await;
+        self.look_at_intents().await;
+    }
+
+    fn folders(&self) -> Vec<PathBuf> {
+        let folders = self.config.folder().into_iter();
+        folders.chain([self.intents.folder().to_owned()]).collect()
+    }
+
+    async fn look_at_config(&mut self) {
+        let read = block_in_place(|| self.config.read_again());
+        if read.as_ref() == Ok(&self.config) {
+            self.refused = None;
+            return self.metrics.config_in_sync.set(1);
+        }
+        if self.refused.as_ref() == Some(&read) {
+            return;
+        }
+        let published = match &read {
+            Ok(config) => self.configure(config).await,
+            Err(problems) => Err(problems.clone().into()),
+        };
+        let result = match published {
+            Ok(()) => "ok",
+            Err(error) => {
+                self.refused = Some(read);
+                let head = say(
+                    "配置的修改有问题，未生效，继续用之前的",
+                    "the edit of the configuration is refused, the present one goes on",
+                );
+                tracing::error!("{head}:\n{error:#}");
+                "refused"
+            }
+        };
+        let in_sync = i64::from(result == "ok");
+        self.metrics.config_in_sync.set(in_sync);
+        let reloads = &self.metrics.config_reloads;
+        reloads.with_label_values(&[result]).inc();
+    }
+
+    /// Prepares all that a configuration says, then publishes it.
+    async fn configure(&mut self, config: &Config) -> anyhow::Result<()> {
+        let serving = self.live.current();
+        let gate = serving.settings.gate.configured(&config.gate);
+        let settings = Settings::new(config, gate, self.demo.as_ref())?;
+        let intents = self.intents.configured(config);
+        let (mut snapshot, mut files) = (serving.snapshot.clone(), None);
+        if config.fits_otherwise(&self.config) {
+            let read = block_in_place(|| intents.read())?;
+            let embedder = settings.gate.embedder();
+            let (prepared, _) = intents.prepare(&read, embedder, |_, _| {}).await?;
+            (snapshot, files) = (Arc::new(prepared), Some(read));
+        }
+        count_intents(&self.metrics, &snapshot);
+        self.live.publish(Serving {
+            settings: Arc::new(settings),
+            snapshot,
+        });
+        self.level.set(&config.server.log);
+        tracing::info!("{}", say("配置已生效", "configuration published"));
+        let standing = self.config.fixed_changes(config);
+        if !standing.is_empty() {
+            let keys = standing.join(", ");
+            tracing::warn!(
+                "{}",
+                say(
+                    format!("这些键要重启才生效：{keys}"),
+                    format!("these keys take effect at the next start: {keys}")
+                )
+            );
+        }
+        (self.config, self.intents) = (config.clone(), intents);
+        if let Some(files) = files {
+            self.seen = files;
+        }
+        Ok(())
+    }
+
+    async fn look_at_intents(&mut self) {
         let files = match block_in_place(|| self.intents.read()) {
             Ok(files) if files == self.seen => return,
             Ok(files) => files,
@@ -179,10 +189,9 @@ impl Reload {
             }
             Err(_) => return,
         };
-        let prepared = self
-            .intents
-            .prepare(&files, self.gate.embedder(), |_, _| {})
-            .await;
+        let serving = self.live.current();
+        let embedder = serving.settings.gate.embedder();
+        let prepared = self.intents.prepare(&files, embedder, |_, _| {}).await;
         self.seen = files;
         // The vectors go first, so that publishing can give their memory back.
         match prepared.map(|(snapshot, _)| snapshot) {
@@ -191,14 +200,19 @@ impl Reload {
         }
     }
 
-    fn publish(&self, snapshot: Snapshot) {
+    fn publish(&mut self, snapshot: Snapshot) {
         count_intents(&self.metrics, &snapshot);
         let (intents, examples) = (snapshot.intents.len(), snapshot.examples());
-        self.live.publish(snapshot);
+        self.live.publish(Serving {
+            snapshot: Arc::new(snapshot),
+            settings: self.live.current().settings.clone(),
+        });
         self.metrics
             .intents_reloads
             .with_label_values(&["ok"])
             .inc();
+        // A configuration may have been refused for the sake of these files.
+        self.refused = None;
         tracing::info!(
             intents,
             examples,
@@ -228,6 +242,14 @@ impl Reload {
     }
 }
 
+/// The next signal; never where they cannot be heard.
+async fn next(signals: &mut Option<Signal>) {
+    match signals {
+        Some(signal) => drop(signal.recv().await),
+        None => std::future::pending().await,
+    }
+}
+
 fn count_intents(metrics: &Metrics, snapshot: &Snapshot) {
     for action in Action::ALL {
         let count = snapshot
@@ -242,38 +264,4 @@ fn count_intents(metrics: &Metrics, snapshot: &Snapshot) {
             .set(count);
     }
     metrics.intents_in_sync.set(1);
-}
-
-/// Wakes the loop at every event in the folder. None where the system cannot watch: then looking is all.
-fn watch(folder: &Path, woken: mpsc::Sender<()>) -> Option<RecommendedWatcher> {
-    let started = notify::recommended_watcher(move |event: notify::Result<notify::Event>| {
-        if !event.is_ok_and(|event| is_reading(event.kind)) {
-            // A wake that waits already is enough.
-            woken.try_send(()).ok();
-        }
-    })
-    .and_then(|mut watcher| {
-        watcher
-            .watch(folder, RecursiveMode::NonRecursive)
-            .map(|()| watcher)
-    });
-    match started {
-        Ok(watcher) => Some(watcher),
-        Err(error) => {
-            tracing::warn!(%error, "the folder of intents cannot be watched; it is looked at every {LOOK_AGAIN:?}");
-            None
-        }
-    }
-}
-
-/// Files are opened and closed by looking at them, too; that must not wake whoever looks.
-fn is_reading(event: EventKind) -> bool {
-    let written = AccessKind::Close(AccessMode::Write);
-    matches!(event, EventKind::Access(kind) if kind != written)
-}
-
-/// Waits until the events have ended, or have gone on for so long that they may never.
-async fn quiet(wakes: &mut mpsc::Receiver<()>) {
-    let events = async { while let Ok(Some(())) = timeout(QUIET, wakes.recv()).await {} };
-    timeout(LOOK_AGAIN, events).await.ok();
 }

@@ -1,7 +1,6 @@
 //! Everything a verdict depends on, in one immutable value.
 //!
-//! [`Preparation`] makes one off the request path and may fail; [`Live::publish`] swaps it in and cannot. A
-//! request takes the current one once.
+//! [`Preparation`] makes one off the request path and may fail.
 
 mod material;
 
@@ -10,7 +9,6 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
-use arc_swap::ArcSwap;
 use futures_util::future::try_join_all;
 use moka::sync::Cache;
 use tokio::task::block_in_place;
@@ -23,7 +21,6 @@ use crate::intent::file::{self, IntentFile};
 use crate::intent::{Action, Intent, IntentName};
 use crate::judge::{Judge, Reviewed};
 use crate::language::Phrase;
-use crate::memory;
 use crate::problem::Problems;
 use crate::verdict::{Assessment, Stage};
 use material::Background;
@@ -68,29 +65,6 @@ impl Snapshot {
             .iter()
             .map(|intent| intent.examples.len())
             .sum()
-    }
-}
-
-/// The current snapshot.
-#[derive(Debug)]
-pub struct Live(ArcSwap<Snapshot>);
-
-impl Live {
-    /// The first one.
-    pub fn new(snapshot: Snapshot) -> Self {
-        memory::give_back();
-        Live(ArcSwap::from_pointee(snapshot))
-    }
-
-    /// What judges from now on.
-    pub fn publish(&self, snapshot: Snapshot) {
-        self.0.store(Arc::new(snapshot));
-        memory::give_back();
-    }
-
-    /// What judges now.
-    pub fn current(&self) -> Arc<Snapshot> {
-        self.0.load_full()
     }
 }
 

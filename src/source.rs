@@ -5,6 +5,7 @@
 
 mod message;
 
+use std::fmt;
 use std::ops::Range;
 
 use serde::de::DeserializeOwned;
@@ -18,7 +19,7 @@ pub use message::{nearest, shorten, unknown_key};
 
 /// A value from the environment that goes over the file's: the variable's name and value, and the key it
 /// stands for.
-#[derive(Clone, Debug)]
+#[derive(Clone, PartialEq, Eq)]
 pub struct Override {
     /// `INTENTGATE_UPSTREAM__URL`.
     pub variable: String,
@@ -26,6 +27,13 @@ pub struct Override {
     pub path: Vec<String>,
     /// The value as it stands in the environment.
     pub value: String,
+}
+
+impl fmt::Debug for Override {
+    /// Without the value, which may be a key.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Override({})", self.variable)
+    }
 }
 
 /// Reads `text` as a `T`. `file` names it in problems. What could not be read keeps `T`'s default.

@@ -186,7 +186,7 @@ pub struct Decision {
 }
 
 impl Decision {
-    /// A question that goes upstream without a verdict.
+    /// A question without a verdict: it goes upstream where nothing else is configured.
     pub fn unjudged(reason: Reason) -> Self {
         Decision {
             action: Action::Forward,
@@ -283,8 +283,14 @@ pub enum Reason {
     UnknownShape,
     /// Too many questions wait for the model.
     QueueFull,
+    /// The decision took longer than `gate.budget`.
+    OverBudget,
     /// The model failed.
     ModelFailed,
+    /// The body is no request of its protocol, and the gate only watches.
+    Unreadable,
+    /// `gate.mode` is `off`.
+    GateOff,
 }
 
 impl Reason {
@@ -294,14 +300,32 @@ impl Reason {
             Reason::NoText => Some("no_text"),
             Reason::UnknownShape => Some("unknown_shape"),
             Reason::QueueFull => Some("queue_full"),
+            Reason::OverBudget => Some("over_budget"),
             Reason::ModelFailed => Some("model_failed"),
+            Reason::Unreadable => Some("unreadable"),
+            Reason::GateOff => Some("gate_off"),
             _ => None,
         }
     }
 
+    /// Whether the gate should have judged and could not.
+    pub fn is_failure(self) -> bool {
+        matches!(
+            self,
+            Reason::QueueFull | Reason::OverBudget | Reason::ModelFailed
+        )
+    }
+
     /// Every [`Reason::bypass`] label.
-    pub const BYPASSES: [&'static str; 4] =
-        ["no_text", "unknown_shape", "queue_full", "model_failed"];
+    pub const BYPASSES: [&'static str; 7] = [
+        "no_text",
+        "unknown_shape",
+        "queue_full",
+        "over_budget",
+        "model_failed",
+        "unreadable",
+        "gate_off",
+    ];
 
     /// For operators.
     pub fn explain(self) -> Phrase {
@@ -379,7 +403,19 @@ impl Reason {
                 "等待模型的问题太多，未判断",
                 "too many questions wait for the model; not judged",
             ),
+            Reason::OverBudget => Phrase::new(
+                "判断超过了 gate.budget 的时限，未判断",
+                "the decision took longer than gate.budget; not judged",
+            ),
             Reason::ModelFailed => Phrase::new("模型出错，未判断", "the model failed; not judged"),
+            Reason::Unreadable => Phrase::new(
+                "请求不符合协议，未判断",
+                "the body is no request of its protocol; not judged",
+            ),
+            Reason::GateOff => Phrase::new(
+                "gate.mode = \"off\"，未判断",
+                "gate.mode is \"off\"; not judged",
+            ),
         }
     }
 }

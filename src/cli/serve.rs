@@ -2,8 +2,10 @@
 
 use std::net::SocketAddr;
 use std::sync::Arc;
+use std::time::Duration;
 
 use anyhow::Context;
+use sd_notify::NotifyState;
 use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
 use url::Url;
@@ -15,14 +17,15 @@ use crate::embed::Embedder;
 use crate::gate::Gate;
 use crate::intent::file::IntentFile;
 use crate::language::say;
-use crate::logging;
+use crate::logging::{self, Level};
 use crate::memory;
 use crate::metrics::Metrics;
 use crate::proxy::Proxy;
+use crate::proxy::serving::{Live, Serving, Settings};
 use crate::reload::{Intents, Reload};
 use crate::server::{self, Tasks};
-use crate::snapshot::{Live, Snapshot};
-use crate::upstream::{Upstream, demo};
+use crate::snapshot::Snapshot;
+use crate::upstream::demo;
 use crate::verdict::Stage;
 
 /// A gateway that runs.
@@ -33,31 +36,37 @@ pub struct Gateway {
     /// Where operators connect.
     pub admin_address: SocketAddr,
     admin: Admin,
+    metrics: Metrics,
     tasks: Tasks,
-    grace: std::time::Duration,
+    /// Operators see a gateway stop, so their side is the last to.
+    admin_tasks: Tasks,
+    grace: Duration,
 }
 
 /// Runs until a signal says to stop.
 pub(super) async fn run(config: Config) -> anyhow::Result<()> {
-    logging::start(&config.server).map_err(|phrase| anyhow::anyhow!("{}", phrase.here()))?;
+    let level = logging::start(&config.server);
     let mut terminate = signal(SignalKind::terminate())?;
     let mut interrupt = signal(SignalKind::interrupt())?;
-    let gateway = Gateway::start(config).await?;
+    let gateway = Gateway::start(config, level).await?;
+    sd_notify::notify(&[NotifyState::Ready]).ok();
     tokio::select! {
         _ = terminate.recv() => {}
         _ = interrupt.recv() => {}
     }
     tracing::info!(
+        running = gateway.metrics.in_flight.get(),
         "{}",
         say(
             "正在停止：进行中的答复可以说完；再发一次信号则立即结束",
             "stopping: running replies may finish, a second signal ends them now",
         )
     );
+    sd_notify::notify(&[NotifyState::Stopping]).ok();
     tokio::select! {
         () = gateway.stop() => {}
-        _ = terminate.recv() => {}
-        _ = interrupt.recv() => {}
+        _ = terminate.recv() => gateway.cut().await,
+        _ = interrupt.recv() => gateway.cut().await,
     }
     Ok(())
 }
@@ -67,57 +76,80 @@ impl Gateway {
     ///
     /// # Errors
     /// Whatever keeps the gateway from serving: files, model, ports.
-    pub async fn start(config: Config) -> anyhow::Result<Gateway> {
+    pub async fn start(config: Config, level: Level) -> anyhow::Result<Gateway> {
         memory::return_large_pieces();
-        let tasks = Tasks::default();
+        let (tasks, admin_tasks) = (Tasks::default(), Tasks::default());
         let metrics = Metrics::new()?;
         let public = bind(config.server.listen, "server.listen").await?;
         let private = bind(config.admin.listen, "admin.listen").await?;
         let (address, admin_address) = (public.local_addr()?, private.local_addr()?);
         let admin = Admin::new(metrics.clone());
-        spawn_admin(private, &admin, &config, &tasks);
+        spawn_admin(private, &admin, &config, &admin_tasks);
 
-        let embedder = Embedder::load(&config.model)?;
+        let embedder = Arc::new(Embedder::load(&config.model)?);
         let intents = Intents::new(&config, &embedder)?;
         let (snapshot, seen) = first_snapshot(&intents, &embedder).await?;
-        let live = Arc::new(Live::new(snapshot));
-        let gate = Arc::new(Gate::new(embedder, &config.gate));
-        let upstream = Upstream::new(&config.upstream, upstream_url(&config, &tasks).await?)?;
+        let demo = demo_upstream(&config, &tasks).await?;
+        let gate = Gate::new(embedder.clone(), &config.gate);
+        let live = Arc::new(Live::new(Serving {
+            settings: Arc::new(Settings::new(&config, gate, demo.as_ref())?),
+            snapshot: Arc::new(snapshot),
+        }));
 
-        let waiting = gate.clone();
-        metrics.watch_queue(move || waiting.embedder().waiting())?;
+        metrics.watch_queue(move || embedder.waiting())?;
+        let (limits, grace) = (config.limits.clone(), config.server.grace);
+        announce(&config, address, admin_address);
         let reload = Reload {
+            config,
             intents,
             seen,
-            gate: gate.clone(),
+            refused: None,
             live: live.clone(),
             metrics: metrics.clone(),
+            level,
+            demo,
         };
         tasks.spawn("reload", reload.run(tasks.clone()));
-        let proxy = Arc::new(Proxy::new(gate, live, upstream, metrics, &config));
+        let proxy = Arc::new(Proxy {
+            live,
+            metrics: metrics.clone(),
+        });
         let answer = move |request| proxy.clone().answer(request);
-        tasks.spawn(
-            "proxy",
-            server::serve(public, config.limits.clone(), tasks.clone(), answer),
-        );
+        let serving = server::serve(public, limits, tasks.clone(), answer);
+        tasks.spawn("proxy", serving);
         admin.set_ready(true);
-        announce(&config, address, admin_address);
         Ok(Gateway {
             address,
             admin_address,
             admin,
+            metrics,
             tasks,
-            grace: config.server.grace,
+            admin_tasks,
+            grace,
         })
     }
 
     /// Stops accepting, lets running replies finish within the grace period, and says what was cut.
     pub async fn stop(&self) {
         self.admin.set_ready(false);
-        let cut = self.tasks.finish(self.grace).await;
-        if cut > 0 {
-            tracing::warn!(cut, grace = ?self.grace, "tasks were cut at the end of the grace period (server.grace)");
+        if !self.tasks.finish(self.grace).await {
+            tracing::warn!(grace = ?self.grace, "{}", say("宽限期已到（server.grace）", "the grace period is over (server.grace)"));
         }
+        self.cut().await;
+    }
+
+    /// Ends what still runs, and says what that is.
+    async fn cut(&self) {
+        let running = self.metrics.in_flight.get();
+        if running > 0 {
+            tracing::warn!(
+                running,
+                "{}",
+                say("未说完的答复被中断", "running replies are cut")
+            );
+        }
+        self.tasks.cut().await;
+        self.admin_tasks.cut().await;
     }
 }
 
@@ -159,18 +191,16 @@ fn spawn_admin(listener: TcpListener, admin: &Admin, config: &Config, tasks: &Ta
     );
 }
 
-/// The configured upstream, else the demo's, on a port of its own on loopback.
-async fn upstream_url(config: &Config, tasks: &Tasks) -> anyhow::Result<Url> {
-    if let Some(url) = &config.upstream.url {
-        return Ok(url.clone());
+/// Where no upstream is configured, the demo's address: a port of its own on loopback.
+async fn demo_upstream(config: &Config, tasks: &Tasks) -> anyhow::Result<Option<Url>> {
+    if config.upstream.url.is_some() {
+        return Ok(None);
     }
     let listener = TcpListener::bind(("127.0.0.1", 0)).await?;
     let url = Url::parse(&format!("http://{}/v1", listener.local_addr()?))?;
-    tasks.spawn(
-        "demo upstream",
-        server::serve(listener, config.limits.clone(), tasks.clone(), demo::answer),
-    );
-    Ok(url)
+    let serving = server::serve(listener, config.limits.clone(), tasks.clone(), demo::answer);
+    tasks.spawn("demo upstream", serving);
+    Ok(Some(url))
 }
 
 fn announce(config: &Config, address: SocketAddr, admin_address: SocketAddr) {

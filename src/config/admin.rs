@@ -7,7 +7,7 @@ use serde::Deserialize;
 use super::units;
 
 /// The operators' side.
-#[derive(Clone, Debug, Deserialize)]
+#[derive(Clone, Debug, Deserialize, PartialEq)]
 #[serde(deny_unknown_fields, default)]
 pub struct Admin {
     /// Where Prometheus and probes connect. Loopback unless changed: it has no password.

@@ -1,6 +1,7 @@
 //! `[gate]`: the intents, and how careful the gate is.
 
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use serde::Deserialize;
 
@@ -8,9 +9,22 @@ use super::{Shop, root, units};
 use crate::language::Phrase;
 
 /// What decides.
-#[derive(Clone, Debug, Deserialize)]
+#[derive(Clone, Debug, Deserialize, PartialEq)]
 #[serde(deny_unknown_fields, default)]
 pub struct Gate {
+    /// Whether decisions are acted upon.
+    pub mode: Mode,
+    /// The share of would-be rejections that is forwarded all the same, drawn at random: what becomes of them
+    /// says without bias how many rejections are wrong.
+    #[serde(deserialize_with = "units::share")]
+    pub audit_share: f64,
+    /// How long a request may wait for its decision.
+    #[serde(deserialize_with = "units::duration")]
+    pub budget: Duration,
+    /// What is done about a question that cannot be judged: too many wait, it takes too long, the model fails.
+    pub on_failure: OnFailure,
+    /// What is done about a turn that may hold words in a shape that the gateway does not read.
+    pub unknown_shape: UnknownShape,
     /// The folder of intent files. None: `intents` of the working directory, else the shipped ones.
     pub intents: Option<PathBuf>,
     /// The share of real questions that may be rejected: the threshold is fitted to it.
@@ -26,6 +40,41 @@ pub struct Gate {
     pub stages: Stages,
     /// The reply of reject intents that have none of their own, and of the background.
     pub reject_reply: Phrase,
+}
+
+/// Whether decisions are acted upon.
+#[derive(Clone, Copy, Debug, Default, Deserialize, PartialEq, Eq)]
+#[serde(rename_all = "snake_case")]
+pub enum Mode {
+    /// They are.
+    #[default]
+    Enforce,
+    /// They are only recorded; the client notices nothing.
+    Shadow,
+    /// Nothing is judged.
+    Off,
+}
+
+/// What is done about a question that cannot be judged.
+#[derive(Clone, Copy, Debug, Default, Deserialize, PartialEq, Eq)]
+#[serde(rename_all = "snake_case")]
+pub enum OnFailure {
+    /// The upstream LLM answers.
+    #[default]
+    Forward,
+    /// The client gets an error.
+    Reject,
+}
+
+/// What is done about a turn in a shape that the gateway does not read.
+#[derive(Clone, Copy, Debug, Default, Deserialize, PartialEq, Eq)]
+#[serde(rename_all = "snake_case")]
+pub enum UnknownShape {
+    /// The upstream LLM answers.
+    #[default]
+    Pass,
+    /// The client gets an error.
+    Refuse,
 }
 
 /// What is done about a question between the two thresholds.
@@ -78,6 +127,11 @@ impl Gate {
 impl Default for Gate {
     fn default() -> Self {
         Gate {
+            mode: Mode::default(),
+            audit_share: 0.0,
+            budget: Duration::from_millis(500),
+            on_failure: OnFailure::default(),
+            unknown_shape: UnknownShape::default(),
             intents: None,
             false_reject_target: 0.02,
             background: true,

@@ -8,7 +8,7 @@ use serde::Deserialize;
 use super::units;
 
 /// Bounds on what clients may send.
-#[derive(Clone, Debug, Deserialize)]
+#[derive(Clone, Debug, Deserialize, PartialEq)]
 #[serde(deny_unknown_fields, default)]
 pub struct Limits {
     /// The largest request body; pictures in a message count.

@@ -8,7 +8,7 @@ use serde::Deserialize;
 use super::root;
 
 /// The embedding model.
-#[derive(Clone, Debug, Deserialize)]
+#[derive(Clone, Debug, Deserialize, PartialEq)]
 #[serde(deny_unknown_fields, default)]
 pub struct Model {
     /// The model's folder. None: the bundled one.

@@ -4,11 +4,13 @@ use std::net::{Ipv4Addr, SocketAddr};
 use std::time::Duration;
 
 use serde::Deserialize;
+use tracing_subscriber::EnvFilter;
 
 use super::units;
+use crate::language::Phrase;
 
 /// The public side.
-#[derive(Clone, Debug, Deserialize)]
+#[derive(Clone, Debug, Deserialize, PartialEq)]
 #[serde(deny_unknown_fields, default)]
 pub struct Server {
     /// Where chat front ends connect.
@@ -33,10 +35,28 @@ pub enum LogFormat {
     Json,
 }
 
+impl Server {
+    /// What serde cannot see: the key of the problem, and what is wrong.
+    pub(super) fn check(&self) -> Option<(&'static str, Phrase)> {
+        let error = EnvFilter::try_new(&self.log).err()?;
+        let wrong = Phrase::new(
+            format!(
+                "“{}”不是日志级别（{error}）；请写 error、warn、info、debug 或如 info,intentgate=debug",
+                self.log
+            ),
+            format!(
+                "\"{}\" is no log level ({error}); write error, warn, info, debug or such as info,intentgate=debug",
+                self.log
+            ),
+        );
+        Some(("server.log", wrong))
+    }
+}
+
 impl<'de> Deserialize<'de> for LogFormat {
     fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let accepted = || {
-            crate::language::Phrase::new(
+            Phrase::new(
                 "不是日志格式；请写 \"text\" 或 \"json\"",
                 "is not a log format; write \"text\" or \"json\"",
             )

@@ -8,7 +8,7 @@ use crate::language::{Language, Phrase};
 
 /// Words that replies use as `{{key}}`. `name` (the shop's) and `human` (how a customer reaches a person, a
 /// whole sentence) have defaults; other keys are the operator's.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct Shop {
     words: BTreeMap<String, Phrase>,
 }

@@ -11,7 +11,7 @@ use crate::language::Phrase;
 use crate::secret::Secret;
 
 /// Where questions go that need an LLM.
-#[derive(Clone, Debug, Deserialize)]
+#[derive(Clone, Debug, Deserialize, PartialEq)]
 #[serde(deny_unknown_fields, default)]
 pub struct Upstream {
     /// The base URL as an OpenAI client takes it, `https://…/v1`. None: the built-in demo.

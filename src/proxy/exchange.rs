@@ -14,6 +14,7 @@ use super::headers::{DECISION, REQUEST_ID, RequestId};
 use super::protocol_label;
 use super::refusal::Refusal;
 use crate::chat::{Prompt, Protocol};
+use crate::gate::course::Waiver;
 use crate::intent::Action;
 use crate::language::Phrase;
 use crate::metrics::Metrics;
@@ -37,6 +38,8 @@ pub(super) struct Exchange {
 #[derive(Debug)]
 struct Decided {
     action: Action,
+    /// What would have been done, and why it was not.
+    waived: Option<(Action, Waiver)>,
     intent: String,
     log_odds: Option<f64>,
     mixed: bool,
@@ -58,45 +61,39 @@ impl Exchange {
         }
     }
 
-    /// Notes the decision and what it cost.
-    pub(super) fn decided(&mut self, decision: &Decision, time: Duration) {
+    /// Notes the decision, and whether it is acted upon.
+    pub(super) fn decided(&mut self, decision: &Decision, waived: Option<Waiver>, time: Duration) {
         let metrics = &self.metrics;
-        match (&decision.judgement, decision.reason.bypass()) {
-            (Some(judgement), _) => {
-                let stage = judgement.stage.as_str();
-                metrics
-                    .gate_duration
-                    .with_label_values(&[stage])
-                    .observe(time.as_secs_f64());
-                metrics
-                    .truncated
-                    .inc_by(judgement.assessment.truncated.into());
-            }
-            (None, Some(reason)) => metrics.gate_bypassed.with_label_values(&[reason]).inc(),
-            (None, None) => {}
+        let intent = decision.topic.as_ref().map_or("none", Topic::label);
+        if let Some(reason) = decision.reason.bypass() {
+            metrics.gate_bypassed.with_label_values(&[reason]).inc();
         }
+        if let Some(waiver) = waived {
+            let labels = [decision.action.as_str(), intent, waiver.as_str()];
+            metrics.gate_waived.with_label_values(&labels).inc();
+        }
+        let judgement = decision.judgement.as_ref();
+        metrics
+            .truncated
+            .inc_by(judgement.is_some_and(|j| j.assessment.truncated).into());
+        metrics.mixed.inc_by(decision.mixed.into());
         self.decision = Some(Decided {
-            action: decision.action,
-            intent: decision
-                .topic
-                .as_ref()
-                .map_or("none", Topic::label)
-                .to_owned(),
-            log_odds: decision.judgement.as_ref().map(|j| j.log_odds),
+            action: waived.map_or(decision.action, |_| Action::Forward),
+            waived: waived.map(|waiver| (decision.action, waiver)),
+            intent: intent.to_owned(),
+            log_odds: judgement.map(|j| j.log_odds),
             mixed: decision.mixed,
             time,
         });
-        metrics.mixed.inc_by(decision.mixed.into());
-    }
-
-    /// Whether a part of the question is off-topic.
-    pub(super) fn mixed(&self) -> bool {
-        self.decision.as_ref().is_some_and(|decided| decided.mixed)
     }
 
     /// Notes that the request got no reply, and says why in the log.
     pub(super) fn refused(&mut self, code: &'static str, by_upstream: bool, refusal: &Refusal) {
         self.outcome = code;
+        self.metrics
+            .requests_refused
+            .with_label_values(&[code])
+            .inc();
         if by_upstream {
             self.metrics
                 .upstream_errors
@@ -199,6 +196,8 @@ impl Drop for Exchange {
             intent = decided.map(|d| d.intent.as_str()),
             log_odds = decided.and_then(|d| d.log_odds),
             mixed = decided.map(|d| d.mixed),
+            would_be = decided.and_then(|d| Some(d.waived?.0.as_str())),
+            waived = decided.and_then(|d| Some(d.waived?.1.as_str())),
             gate_ms = decided.map(|d| ms(d.time)),
             status = self.status,
             outcome = self.outcome,

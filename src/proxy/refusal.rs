@@ -8,6 +8,7 @@ use super::body::ResponseBody;
 use super::exchange::Exchange;
 use crate::chat::Unreadable;
 use crate::upstream::UpstreamError;
+use crate::verdict::Reason;
 
 /// Why a request got no reply.
 #[derive(Debug, thiserror::Error)]
@@ -36,6 +37,9 @@ pub(super) enum Refusal {
     /// A body that is no request of its protocol.
     #[error(transparent)]
     Unreadable(Unreadable),
+    /// A question that could not be judged, where the operator wants none of those forwarded.
+    #[error("not judged: {}", .0.explain().en)]
+    Unjudged(Reason),
     /// No reply from the upstream.
     #[error(transparent)]
     Upstream(#[from] UpstreamError),
@@ -107,6 +111,25 @@ impl Refusal {
                 "unreadable_request",
                 &unreadable.0,
             ),
+            Refusal::Unjudged(Reason::UnknownShape) => row(
+                StatusCode::BAD_REQUEST,
+                client,
+                "unknown_shape",
+                "The last turn holds content in a shape that this gateway does not read (gate.unknown_shape). Please send it as text.",
+            ),
+            Refusal::Unjudged(reason) => Row {
+                status: StatusCode::SERVICE_UNAVAILABLE,
+                kind: server,
+                code: match reason {
+                    Reason::QueueFull => "gate_queue_full",
+                    Reason::OverBudget => "gate_over_budget",
+                    _ => "gate_failed",
+                },
+                message: format!(
+                    "The gateway could not judge this request: {} (gate.on_failure). Please try again in a moment.",
+                    reason.explain().en
+                ),
+            },
             Refusal::Upstream(UpstreamError::Unreachable(_)) => row(
                 StatusCode::BAD_GATEWAY,
                 server,
@@ -141,6 +164,9 @@ impl Refusal {
         headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
         match self {
             Refusal::Busy => headers.insert(RETRY_AFTER, HeaderValue::from_static("1")),
+            Refusal::Unjudged(reason) if reason.is_failure() => {
+                headers.insert(RETRY_AFTER, HeaderValue::from_static("1"))
+            }
             Refusal::Method => headers.insert(ALLOW, HeaderValue::from_static("POST")),
             _ => None,
         };

@@ -16,7 +16,7 @@ pub(super) enum Route {
 
 /// The configured paths.
 #[derive(Clone, Debug)]
-pub struct Routes {
+pub(super) struct Routes {
     pass_through: Vec<String>,
 }
 

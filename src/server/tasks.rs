@@ -32,20 +32,20 @@ impl Tasks {
         self.stop.cancelled().await;
     }
 
-    /// Tells every task to stop and waits for them, no longer than `grace`. How many were cut.
-    pub async fn finish(&self, grace: Duration) -> usize {
+    /// Tells every task to stop and waits for them, no longer than `grace`. Whether all have ended.
+    pub async fn finish(&self, grace: Duration) -> bool {
         self.stop.cancel();
         self.tracker.close();
-        if tokio::time::timeout(grace, self.tracker.wait())
-            .await
-            .is_ok()
-        {
-            return 0;
-        }
-        let left = self.tracker.len();
+        let ended = tokio::time::timeout(grace, self.tracker.wait());
+        ended.await.is_ok()
+    }
+
+    /// Ends every task where it stands.
+    pub async fn cut(&self) {
+        self.stop.cancel();
+        self.tracker.close();
         self.cut.cancel();
         self.tracker.wait().await;
-        left
     }
 }
 
@@ -62,12 +62,14 @@ mod tests {
     use super::*;
 
     #[tokio::test]
-    async fn what_does_not_stop_in_time_is_cut_and_counted() {
+    async fn what_does_not_stop_in_time_is_cut() {
         let tasks = Tasks::default();
         let stopping = tasks.clone();
         tasks.spawn("willing", async move { stopping.stopped().await });
-        tasks.spawn("unwilling", std::future::pending());
         tasks.spawn("panics", async { panic!("for the test") });
-        assert_eq!(tasks.finish(Duration::from_millis(50)).await, 1);
+        assert!(tasks.finish(Duration::from_secs(20)).await);
+        tasks.spawn("unwilling", std::future::pending());
+        assert!(!tasks.finish(Duration::from_millis(50)).await);
+        tasks.cut().await;
     }
 }

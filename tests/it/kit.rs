@@ -13,7 +13,7 @@ use std::time::Duration;
 use serde_json::{Value, json};
 use tokio::time::{Instant, sleep, timeout};
 
-pub(crate) use gateway::{Answer, Gateway};
+pub(crate) use gateway::{Answer, Gateway, config_text};
 pub(crate) use judging::{Judging, lines};
 pub(crate) use raw::raw;
 pub(crate) use reply::{check_error, check_reply};

@@ -8,6 +8,7 @@ use bytes::Bytes;
 use http::{HeaderMap, StatusCode};
 use intentgate::cli::serve;
 use intentgate::config::Config;
+use intentgate::logging::Level;
 use serde_json::Value;
 use tempfile::TempDir;
 
@@ -46,9 +47,20 @@ impl Gateway {
 
     /// The same with the intents of a folder that the test keeps.
     pub(crate) async fn start_on(folder: &Path, url: &str, keys: &str) -> Gateway {
+        Gateway::start_by(config(folder, url, keys), folder).await
+    }
+
+    /// The same by a configuration that the test keeps in a file.
+    pub(crate) async fn start_by_file(file: &Path, folder: &Path) -> Gateway {
+        let config = Config::load(Some(file.to_owned()), None, std::iter::empty());
+        Gateway::start_by(config.unwrap(), folder).await
+    }
+
+    async fn start_by(config: Config, folder: &Path) -> Gateway {
         log::start();
-        let config = config(folder, url, keys);
-        let running = serve::Gateway::start(config).await.unwrap();
+        let running = serve::Gateway::start(config, Level::default())
+            .await
+            .unwrap();
         Gateway {
             running: Arc::new(running),
             client: client(),
@@ -180,13 +192,24 @@ fn client() -> reqwest::Client {
 
 /// As an operator writes it. One cache serves all tests, so that examples are embedded once.
 pub(super) fn config(intents: &Path, url: &str, keys: &str) -> Config {
+    let text = config_text(intents, url, keys);
+    Config::parse("config.toml", &text, Path::new(""), Vec::new()).unwrap()
+}
+
+/// The text of [`config`], for tests that edit it.
+pub(crate) fn config_text(intents: &Path, url: &str, keys: &str) -> String {
     let cache = Path::new(env!("CARGO_TARGET_TMPDIR")).join("cache");
     // Thousands of rows take long to embed and to fit; tests that are about them ask for them.
     let background = match keys.contains("gate.background") {
         true => "",
         false => "gate.background = false",
     };
-    let text = format!(
+    // A busy machine is no reason to forward.
+    let budget = match keys.contains("gate.budget") {
+        true => "",
+        false => "gate.budget = '20s'",
+    };
+    format!(
         r#"
         server.listen = "127.0.0.1:0"
         admin.listen = "127.0.0.1:0"
@@ -195,10 +218,10 @@ pub(super) fn config(intents: &Path, url: &str, keys: &str) -> Config {
         model.cache = '{}'
         gate.intents = '{}'
         {background}
+        {budget}
         {keys}
         "#,
         cache.display(),
         intents.display(),
-    );
-    Config::parse("config.toml", &text, Path::new(""), Vec::new()).unwrap()
+    )
 }

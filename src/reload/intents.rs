@@ -1,0 +1,128 @@
+//! The folder of intents → a snapshot.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use crate::config::{Config, find_default};
+use crate::embed::store::{self, Store};
+use crate::embed::{BLOCKS, Embedder};
+use crate::intent::Intent;
+use crate::intent::file::{self, Context, IntentFile};
+use crate::problem::Problems;
+use crate::snapshot::{Preparation, PrepareError, Review, Snapshot};
+
+/// The folder of intents, and what makes a snapshot of it.
+#[derive(Debug)]
+pub struct Intents {
+    folder: PathBuf,
+    config: Config,
+    store: Arc<Store>,
+}
+
+impl Intents {
+    /// The configured folder, else `intents` of the working directory or beside the executable.
+    ///
+    /// # Errors
+    /// Only where not even memory can hold vectors.
+    pub fn new(config: &Config, embedder: &Embedder) -> anyhow::Result<Self> {
+        let store = open_store(config, embedder)?;
+        Ok(Intents::with(config, Arc::new(store)))
+    }
+
+    /// The same by another configuration; the vectors that are known stay known.
+    #[must_use]
+    pub fn configured(&self, config: &Config) -> Self {
+        Intents::with(config, self.store.clone())
+    }
+
+    fn with(config: &Config, store: Arc<Store>) -> Self {
+        let folder = config.gate.intents.clone();
+        let folder = folder
+            .or_else(|| find_default("intents"))
+            .unwrap_or_else(|| "intents".into());
+        Intents {
+            folder,
+            config: config.clone(),
+            store,
+        }
+    }
+
+    /// Where the files are.
+    pub fn folder(&self) -> &Path {
+        &self.folder
+    }
+
+    /// The files as they stand.
+    ///
+    /// # Errors
+    /// What cannot be read.
+    pub fn read(&self) -> Result<Vec<IntentFile>, Problems> {
+        file::read_folder(&self.folder)
+    }
+
+    /// What `files` say, before anything is embedded.
+    ///
+    /// # Errors
+    /// Every problem of the files.
+    pub fn parse(&self, files: &[IntentFile]) -> Result<Vec<Intent>, Problems> {
+        file::parse(&self.folder, files, self.context())
+    }
+
+    /// A snapshot of `files`, and what it was fitted to.
+    ///
+    /// # Errors
+    /// Every problem of the files, or the model's failure.
+    pub async fn prepare(
+        &self,
+        files: &[IntentFile],
+        embedder: &Embedder,
+        progress: impl Fn(usize, usize),
+    ) -> Result<(Snapshot, Review), PrepareError> {
+        self.preparation(embedder).run(files, progress).await
+    }
+
+    /// The snapshot to begin with: a static one where a full one would keep customers waiting.
+    ///
+    /// # Errors
+    /// As [`Intents::prepare`].
+    pub async fn prepare_first(
+        &self,
+        files: &[IntentFile],
+        embedder: &Embedder,
+        progress: impl Fn(usize, usize),
+    ) -> Result<Snapshot, PrepareError> {
+        self.preparation(embedder).run_first(files, progress).await
+    }
+
+    fn preparation<'a>(&'a self, embedder: &'a Embedder) -> Preparation<'a> {
+        Preparation {
+            folder: &self.folder,
+            context: self.context(),
+            gate: &self.config.gate,
+            embedder,
+            store: &self.store,
+        }
+    }
+
+    fn context(&self) -> Context<'_> {
+        Context {
+            shop: &self.config.shop,
+            reject_reply: &self.config.gate.reject_reply,
+        }
+    }
+}
+
+fn open_store(config: &Config, embedder: &Embedder) -> anyhow::Result<Store> {
+    let manifest = embedder.manifest();
+    let (model, length) = (&manifest.fingerprint, BLOCKS * manifest.dimension);
+    if let Some(folder) = config.model.cache.clone().or_else(store::default_folder) {
+        match Store::open(&folder, model, length) {
+            Ok(store) => return Ok(store),
+            Err(error) => {
+                let folder = folder.display().to_string();
+                tracing::warn!(%error, folder, "vectors of examples cannot be kept here, so each start embeds them anew; see model.cache");
+            }
+        }
+    }
+    Ok(Store::in_memory(model, length)?)
+}
