@@ -1,8 +1,9 @@
 # Two commands are enough: `make run` and `make test`. `make help` lists the rest.
 
-.PHONY: help build run test lint bench model clean
+.PHONY: help build run test lint bench model install clean
 
 BINARY := target/release/intentgate
+PREFIX ?= /usr/local
 
 help:
 	@echo "make run     set everything up and start the gateway (demo LLM unless upstream.url is set)"
@@ -10,6 +11,7 @@ help:
 	@echo "make build   the release binary, and ONNX Runtime into runtime/"
 	@echo "make lint    format, clippy, docs, licences"
 	@echo "make bench   what a verdict and a request cost"
+	@echo "make install the program, model, intents and ONNX Runtime below PREFIX (/usr/local), within DESTDIR"
 	@echo "make model   rebuild the bundled model and hold it against the committed one"
 
 build: runtime
@@ -34,6 +36,9 @@ bench: build
 
 model:
 	scripts/model.sh
+
+install: build
+	scripts/install.sh "$(DESTDIR)$(PREFIX)"
 
 clean:
 	cargo clean

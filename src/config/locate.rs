@@ -12,7 +12,8 @@ pub const RUNTIME_LIBRARY: &str = if cfg!(target_os = "windows") {
 };
 
 /// The first of these that exists: `name` in the working directory, in the executable's folder, in the two
-/// folders above it (a build stands in `target/release`), in `share/intentgate` beside its `bin`.
+/// folders above it (a build stands in `target/release`), in `share/intentgate` and `lib/intentgate` beside its
+/// `bin`.
 pub fn find_default(name: &str) -> Option<PathBuf> {
     let executable = std::env::current_exe().and_then(|path| path.canonicalize());
     let folder = executable
@@ -24,13 +25,14 @@ pub fn find_default(name: &str) -> Option<PathBuf> {
 }
 
 fn beside(folder: &Path, name: &str) -> Vec<PathBuf> {
-    let mut places: Vec<_> = folder.ancestors().take(3).map(|f| f.join(name)).collect();
-    places.extend(
-        folder
-            .parent()
-            .map(|f| f.join("share/intentgate").join(name)),
-    );
-    places
+    let built = folder.ancestors().take(3).map(Path::to_path_buf);
+    let prefix = folder.parent().into_iter();
+    let installed =
+        prefix.flat_map(|prefix| ["share", "lib"].map(|kind| prefix.join(kind).join("intentgate")));
+    built
+        .chain(installed)
+        .map(|place| place.join(name))
+        .collect()
 }
 
 #[cfg(test)]
@@ -43,5 +45,6 @@ mod tests {
         assert!(places.contains(&PathBuf::from("/p/models")), "{places:?}");
         let places = beside(Path::new("/usr/bin"), "models");
         assert!(places.contains(&PathBuf::from("/usr/share/intentgate/models")));
+        assert!(places.contains(&PathBuf::from("/usr/lib/intentgate/models")));
     }
 }

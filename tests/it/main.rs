@@ -17,6 +17,7 @@ mod faults;
 mod files;
 mod kit;
 mod layers;
+mod lifecycle;
 mod limits;
 mod mixed;
 mod model;

@@ -1,0 +1,185 @@
+//! The process from its start to its end: signals, readiness, and what the service manager hears.
+
+use std::fs;
+use std::io::{BufRead, BufReader, Lines};
+use std::os::unix::net::UnixDatagram;
+use std::process::{Child, ChildStderr, Stdio};
+use std::time::Duration;
+
+use http::StatusCode;
+use tempfile::TempDir;
+use tokio::task::block_in_place;
+
+use crate::commands::intentgate;
+use crate::kit::intents::{POEM, REFUND};
+use crate::kit::{Answer, Upstream, chat, config_text, eventually, intents, soon, stream};
+
+const PATIENCE: Duration = Duration::from_secs(20);
+
+/// A gateway in a process of its own, with a folder that holds its intents and its configuration.
+struct Process {
+    child: Child,
+    folder: TempDir,
+    log: Lines<BufReader<ChildStderr>>,
+    manager: UnixDatagram,
+    client: reqwest::Client,
+    base: String,
+    admin: String,
+}
+
+impl Process {
+    async fn start(upstream: &Upstream, keys: &str) -> Process {
+        let folder = intents::folder();
+        let file = folder.path().join("config.conf");
+        fs::write(&file, config_text(folder.path(), &upstream.url(), keys)).unwrap();
+        let manager = UnixDatagram::bind(folder.path().join("manager")).unwrap();
+        manager.set_read_timeout(Some(PATIENCE)).unwrap();
+        let mut command = intentgate(&["--config", file.to_str().unwrap(), "serve"]).0;
+        command.env("NOTIFY_SOCKET", folder.path().join("manager"));
+        let mut child = command.stdout(Stdio::null()).spawn().unwrap();
+        let log = BufReader::new(child.stderr.take().unwrap()).lines();
+        let mut process = Process {
+            child,
+            folder,
+            log,
+            manager,
+            client: reqwest::Client::builder().no_proxy().build().unwrap(),
+            base: String::new(),
+            admin: String::new(),
+        };
+        let address = |line: String| {
+            line.split("http://")
+                .nth(1)
+                .unwrap()
+                .split('/')
+                .next()
+                .unwrap()
+                .to_owned()
+        };
+        process.base = address(process.says("base URL"));
+        process.admin = address(process.says("admin "));
+        assert_eq!(process.tells(), "READY=1");
+        process
+    }
+
+    /// The next line of the log that holds `text`.
+    fn says(&mut self, text: &str) -> String {
+        block_in_place(|| {
+            let mut lines = self.log.by_ref().map_while(Result::ok);
+            let line = lines.find(|line| line.contains(text));
+            line.unwrap_or_else(|| panic!("it never says {text:?}"))
+        })
+    }
+
+    /// The next word to the service manager.
+    fn tells(&self) -> String {
+        let mut word = [0; 256];
+        let length = block_in_place(|| self.manager.recv(&mut word)).unwrap();
+        String::from_utf8_lossy(&word[..length]).trim().to_owned()
+    }
+
+    fn signal(&self, signal: &str) {
+        let mut kill = std::process::Command::new("kill");
+        let sent = kill.args([signal, &self.child.id().to_string()]).status();
+        assert!(sent.unwrap().success());
+    }
+
+    async fn ready(&self) -> StatusCode {
+        let url = format!("http://{}/readyz", self.admin);
+        Answer::to(self.client.get(url)).await.status
+    }
+
+    fn ask(&self, request: &serde_json::Value) -> reqwest::RequestBuilder {
+        let url = format!("http://{}/v1/chat/completions", self.base);
+        self.client.post(url).body(request.to_string())
+    }
+
+    fn ends_well(mut self) {
+        let ended = block_in_place(|| self.child.wait()).unwrap();
+        assert!(ended.success(), "{ended}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn while_replies_finish_readiness_has_turned_already() {
+    let upstream = Upstream::start().await;
+    let mut process = Process::start(&upstream, "").await;
+    assert_eq!(process.ready().await, 200);
+    let pace = upstream.paces();
+    pace.send("data: first\n\n");
+    let mut running = soon("headers", process.ask(&stream(REFUND)).send())
+        .await
+        .unwrap();
+    process.signal("-TERM");
+    process.says("stopping");
+    assert_eq!(process.tells(), "STOPPING=1");
+    eventually("it is not ready", async || process.ready().await == 503).await;
+    soon("a refusal", process.ask(&chat(REFUND)).send())
+        .await
+        .unwrap_err();
+
+    pace.send("data: last\n\n");
+    drop(pace);
+    let mut whole = Vec::new();
+    while let Some(piece) = soon("a piece", running.chunk()).await.unwrap() {
+        whole.extend(piece);
+    }
+    assert_eq!(whole, b"data: first\n\ndata: last\n\n");
+    process.ends_well();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_second_signal_ends_it_now_and_says_what_was_cut() {
+    let upstream = Upstream::start().await;
+    let mut process = Process::start(&upstream, "server.grace = '10m'").await;
+    let pace = upstream.paces();
+    pace.send("data: first\n\n");
+    let mut running = soon("headers", process.ask(&stream(REFUND)).send())
+        .await
+        .unwrap();
+    soon("a piece", running.chunk()).await.unwrap();
+    process.signal("-TERM");
+    process.says("stopping");
+    process.signal("-TERM");
+    process.says("running replies are cut running=1");
+    assert!(soon("the end", running.chunk()).await.is_err());
+    process.ends_well();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_end_of_the_grace_period_is_said() {
+    let upstream = Upstream::start().await;
+    let mut process = Process::start(&upstream, "server.grace = '200ms'").await;
+    let pace = upstream.paces();
+    pace.send("data: first\n\n");
+    let running = soon("headers", process.ask(&stream(REFUND)).send()).await;
+    process.signal("-INT");
+    process.says("grace period is over");
+    process.says("running replies are cut running=1");
+    process.ends_well();
+    drop((running, pace));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn sighup_reads_the_configuration_and_the_manager_hears_when_that_is_done() {
+    let upstream = Upstream::start().await;
+    let mut process = Process::start(&upstream, "").await;
+    let decision = async || {
+        let answer = Answer::to(process.ask(&chat(POEM))).await;
+        answer.decision().to_owned()
+    };
+    assert_eq!(decision().await, "reject");
+    let keys = "gate.mode = 'shadow'\nlimits.connections = 7";
+    let text = config_text(process.folder.path(), &upstream.url(), keys);
+    fs::write(process.folder.path().join("config.conf"), text).unwrap();
+    process.signal("-HUP");
+    let reloading = process.tells();
+    assert!(reloading.contains("RELOADING=1"), "{reloading}");
+    assert!(reloading.contains("MONOTONIC_USEC="), "{reloading}");
+    assert_eq!(process.tells(), "READY=1");
+    assert_eq!(decision().await, "forward");
+    let fixed = process.says("take effect at the next start");
+    assert!(fixed.contains("limits.connections"), "{fixed}");
+    process.signal("-TERM");
+    process.ends_well();
+}
