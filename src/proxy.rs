@@ -20,7 +20,7 @@ use crate::gate::Gate;
 use crate::intent::Action;
 use crate::metrics::Metrics;
 use crate::snapshot::Live;
-use crate::upstream::Upstream;
+use crate::upstream::{Outgoing, Upstreams};
 use body::ResponseBody;
 use exchange::Exchange;
 use headers::RequestId;
@@ -35,7 +35,7 @@ pub struct Proxy {
     /// What it judges by.
     pub live: Arc<Live>,
     /// Where the shop's business goes.
-    pub upstream: Upstream,
+    pub upstreams: Upstreams,
     /// What is counted.
     pub metrics: Metrics,
     /// Which paths are judged, which pass.
@@ -51,14 +51,14 @@ impl Proxy {
     pub fn new(
         gate: Arc<Gate>,
         live: Arc<Live>,
-        upstream: Upstream,
+        upstreams: Upstreams,
         metrics: Metrics,
         config: &crate::config::Config,
     ) -> Self {
         Proxy {
             gate,
             live,
-            upstream,
+            upstreams,
             metrics,
             routes: Routes::new(&config.upstream.pass_through),
             limits: config.limits.clone(),
@@ -113,10 +113,7 @@ impl Proxy {
             (Action::Answer | Action::Reject, Some(reply)) => {
                 Ok(exchange.reply(protocol, &prompt, &reply))
             }
-            _ => {
-                self.forward(request.map(reqwest::Body::from), exchange)
-                    .await
-            }
+            _ => self.forward(request.map(Outgoing::Whole), exchange).await,
         }
     }
 
@@ -138,12 +135,12 @@ impl Proxy {
 
     async fn forward(
         &self,
-        mut request: Request<reqwest::Body>,
+        mut request: Request<Outgoing>,
         exchange: &mut Exchange,
     ) -> Result<Response<ResponseBody>, Refusal> {
         headers::prepare_request(request.headers_mut(), &exchange.id, exchange.mixed());
         let sent = Instant::now();
-        let mut response = self.upstream.send(request).await?;
+        let mut response = self.upstreams.send(request).await?;
         self.metrics
             .upstream_first_byte
             .observe(sent.elapsed().as_secs_f64());

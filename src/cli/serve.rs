@@ -22,7 +22,7 @@ use crate::proxy::Proxy;
 use crate::reload::{Intents, Reload};
 use crate::server::{self, Tasks};
 use crate::snapshot::{Live, Snapshot};
-use crate::upstream::{Upstream, demo};
+use crate::upstream::{Upstreams, demo};
 use crate::verdict::Stage;
 
 /// A gateway that runs.
@@ -82,7 +82,9 @@ impl Gateway {
         let (snapshot, seen) = first_snapshot(&intents, &embedder).await?;
         let live = Arc::new(Live::new(snapshot));
         let gate = Arc::new(Gate::new(embedder, &config.gate));
-        let upstream = Upstream::new(&config.upstream, upstream_url(&config, &tasks).await?)?;
+        let mut upstream = config.upstream.clone();
+        upstream.url = Some(upstream_url(&config, &tasks).await?);
+        let upstreams = Upstreams::new(&upstream, &metrics, None)?;
 
         let waiting = gate.clone();
         metrics.watch_queue(move || waiting.embedder().waiting())?;
@@ -94,7 +96,7 @@ impl Gateway {
             metrics: metrics.clone(),
         };
         tasks.spawn("reload", reload.run(tasks.clone()));
-        let proxy = Arc::new(Proxy::new(gate, live, upstream, metrics, &config));
+        let proxy = Arc::new(Proxy::new(gate, live, upstreams, metrics, &config));
         let answer = move |request| proxy.clone().answer(request);
         tasks.spawn(
             "proxy",

@@ -48,7 +48,7 @@ pub struct Upstream {
     pub fallback: Vec<Fallback>,
     /// What `tls_roots` holds.
     #[serde(skip)]
-    pub(super) roots_pem: Vec<u8>,
+    pub roots_pem: Vec<u8>,
 }
 
 /// One that is asked where those before it cannot reply. Its timeouts are `[upstream]`'s unless it has its own.
@@ -80,7 +80,7 @@ pub struct Fallback {
     pub total_timeout: Option<Duration>,
     /// What `tls_roots` holds.
     #[serde(skip)]
-    pub(super) roots_pem: Vec<u8>,
+    pub roots_pem: Vec<u8>,
 }
 
 impl Upstream {
