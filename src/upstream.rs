@@ -115,6 +115,7 @@ impl Upstreams {
         self.budget.deposit();
         let mut request = Asked::new(request);
         let mut kept: Option<Tried<'_>> = None;
+        let mut why = "";
         let mut retry_after = Duration::MAX;
         for upstream in &self.list {
             let leave = match upstream.admit() {
@@ -124,16 +125,17 @@ impl Upstreams {
                     continue;
                 }
             };
-            if let Some(tried) = &kept {
+            if kept.is_some() {
                 if !self.budget.allows_elsewhere() {
                     break;
                 }
-                self.count_retry(tried);
+                self.count_retry(why);
             }
             let tried = request.at(leave).await;
             if tried.again == Again::No {
                 return tried.outcome;
             }
+            why = label(&tried.outcome);
             kept = Some(match kept {
                 Some(before) if before.rank() <= tried.rank() => before,
                 _ => tried,
@@ -159,17 +161,17 @@ impl Upstreams {
         }
         match tried.upstream.admit() {
             Ok(leave) => {
-                self.count_retry(&tried);
+                self.count_retry(label(&tried.outcome));
                 request.at(leave).await.outcome
             }
             Err(_) => tried.outcome,
         }
     }
 
-    fn count_retry(&self, tried: &Tried<'_>) {
-        let reason = label(&tried.outcome);
+    /// `why`: what the time before came to.
+    fn count_retry(&self, why: &'static str) {
         let retries = &self.metrics.upstream_retries;
-        retries.with_label_values(&[reason]).inc();
+        retries.with_label_values(&[why]).inc();
     }
 }
 

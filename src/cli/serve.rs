@@ -188,4 +188,12 @@ fn announce(config: &Config, address: SocketAddr, admin_address: SocketAddr) {
     tracing::info!("base URL  http://{address}/v1");
     tracing::info!("admin     http://{admin_address}/metrics");
     tracing::info!("upstream  {upstream}");
+    for url in config
+        .upstream
+        .fallback
+        .iter()
+        .filter_map(|f| f.url.as_ref())
+    {
+        tracing::info!("fallback  {url}");
+    }
 }

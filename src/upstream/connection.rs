@@ -71,7 +71,8 @@ impl Upstream {
         request.headers(headers).body(body)
     }
 
-    /// `/v1/models?x` of the client → `BASE/models?x`.
+    /// `/v1/models?x` of the client → `BASE/models?x`. reqwest takes no address but a [`Url`], which writes a `'`
+    /// in the query as `%27`.
     fn url(&self, uri: &Uri) -> Url {
         let path = uri.path().strip_prefix(CLIENT_BASE).unwrap_or(uri.path());
         let mut url = self.config.url.clone();
