@@ -2,7 +2,7 @@
 //! as it comes.
 //!
 //! Where one cannot reply the next is asked, before the first byte and only where the request cannot have been
-//! worked on; [`retry`] says when. One that keeps failing is left alone; [`breaker`] says for how long.
+//! worked on; `retry` says when. One that keeps failing is left alone; `breaker` says for how long.
 
 mod breaker;
 mod connection;
