@@ -3,7 +3,9 @@
 //! Each section's struct is exactly the section of the file and carries its defaults; [`Config::load`]
 //! checks what serde cannot and turns relative paths into ones that hold from anywhere.
 
+mod access;
 mod admin;
+mod endpoint;
 mod gate;
 mod limits;
 mod locate;
@@ -19,13 +21,14 @@ use std::path::{Path, PathBuf};
 use serde::Deserialize;
 
 pub use admin::Admin;
+pub use endpoint::Endpoint;
 pub use gate::{Gate, Grey, Mixed, Mode, OnFailure, Stages, UnknownShape};
 pub use limits::Limits;
 pub use locate::{RUNTIME_LIBRARY, find_default};
 pub use model::Model;
 pub use server::{LogFormat, Server};
 pub use shop::Shop;
-pub use upstream::Upstream;
+pub use upstream::{Fallback, Upstream};
 
 use origin::Origin;
 
@@ -144,12 +147,15 @@ impl Config {
         config.gate.root_paths(folder);
         config.upstream.root_paths(folder);
         let mut checks = config.upstream.check();
-        checks.extend(config.server.check());
-        checks.extend(config.gate.check(&config.shop));
+        let own = config.server.check().into_iter();
+        let own = own.chain(config.gate.check(&config.shop));
+        checks.extend(own.map(|(key, message)| (key.to_owned(), message)));
+        // A value that was refused is not missing as well.
+        checks.retain(|(key, _)| !problems.iter().any(|p| p.key.as_ref() == Some(key)));
         problems.extend(checks.into_iter().map(|(key, message)| Problem {
             file: file.to_owned(),
             line: None,
-            key: Some(key.to_owned()),
+            key: Some(key),
             message,
         }));
         problems.sort_by(|a, b| (&a.file, a.line).cmp(&(&b.file, b.line)));

@@ -25,6 +25,14 @@ pub struct Metrics {
     pub upstream_first_byte: Histogram,
     /// Failed requests to the upstream, by the code of the error that the client saw.
     pub upstream_errors: IntCounterVec,
+    /// Requests as they were sent, retries included, by upstream and by what they came to: `ok`, a status
+    /// (`status_429`, `status_4xx`, `status_503`, `status_529`, `status_5xx`), `connect_failed`, `broke_off` or
+    /// `timed_out` before the reply's headers, `client_left`.
+    pub upstream_requests: IntCounterVec,
+    /// Requests that were sent once more, by what the time before came to.
+    pub upstream_retries: IntCounterVec,
+    /// 1 while an upstream is left alone after failures, by upstream.
+    pub upstream_open: IntGaugeVec,
     /// Requests that went upstream unjudged, by reason.
     pub gate_bypassed: IntCounterVec,
     /// Decisions that were not acted upon, by what would have been done, for which intent, and why it was not:
@@ -101,6 +109,21 @@ impl Metrics {
                 "upstream_errors_total",
                 "Failed requests to the upstream.",
                 &["code"],
+            )?,
+            upstream_requests: register.counters(
+                "upstream_requests_total",
+                "Requests as they were sent to upstreams, retries included.",
+                &["upstream", "result"],
+            )?,
+            upstream_retries: register.counters(
+                "upstream_retries_total",
+                "Requests that were sent once more.",
+                &["reason"],
+            )?,
+            upstream_open: register.gauges(
+                "upstream_open",
+                "1 while an upstream is left alone after failures.",
+                &["upstream"],
             )?,
             gate_bypassed: register.counters(
                 "gate_bypassed_total",

@@ -19,6 +19,7 @@ use crate::chat::{Prompt, Protocol};
 use crate::config::Mode;
 use crate::gate::course::Course;
 use crate::metrics::Metrics;
+use crate::upstream::Outgoing;
 use crate::verdict::{Decision, Reason};
 use body::ResponseBody;
 use exchange::Exchange;
@@ -100,8 +101,12 @@ impl Journey<'_> {
             }
             Course::Forward { waived } => {
                 exchange.decided(&decision, waived, time);
-                self.forward(request.map(Into::into), exchange.id.clone(), decision.mixed)
-                    .await
+                self.forward(
+                    request.map(Outgoing::Whole),
+                    exchange.id.clone(),
+                    decision.mixed,
+                )
+                .await
             }
             Course::Refuse(reason) => Err(Refusal::Unjudged(reason)),
         }
@@ -120,7 +125,7 @@ impl Journey<'_> {
                 None => (Decision::unjudged(Reason::Unreadable), Duration::ZERO),
             }
         };
-        let forwarding = self.forward(request.map(Into::into), exchange.id.clone(), false);
+        let forwarding = self.forward(request.map(Outgoing::Whole), exchange.id.clone(), false);
         let ((decision, time), response) = tokio::join!(judging, forwarding);
         if let Course::Forward { waived } = self.serving.settings.gate.course(&decision, 1.0) {
             exchange.decided(&decision, waived, time);
@@ -159,13 +164,13 @@ impl Journey<'_> {
 
     async fn forward(
         &self,
-        mut request: Request<reqwest::Body>,
+        mut request: Request<Outgoing>,
         id: RequestId,
         mixed: bool,
     ) -> Result<Response<ResponseBody>, Refusal> {
         headers::prepare_request(request.headers_mut(), &id, mixed);
         let sent = Instant::now();
-        let mut response = self.serving.settings.upstream.send(request).await?;
+        let mut response = self.serving.settings.upstreams.send(request).await?;
         self.metrics
             .upstream_first_byte
             .observe(sent.elapsed().as_secs_f64());

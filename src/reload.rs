@@ -144,7 +144,8 @@ impl Reload {
     async fn configure(&mut self, config: &Config) -> anyhow::Result<()> {
         let serving = self.live.current();
         let gate = serving.settings.gate.configured(&config.gate);
-        let settings = Settings::new(config, gate, self.demo.as_ref())?;
+        let (demo, present) = (self.demo.as_ref(), Some(&*serving.settings));
+        let settings = Settings::new(config, gate, &self.metrics, demo, present)?;
         let intents = self.intents.configured(config);
         let (mut snapshot, mut files) = (serving.snapshot.clone(), None);
         if config.fits_otherwise(&self.config) {

@@ -4,6 +4,7 @@
 //! that was refused is noted, taken out of the table, and the rest is read again.
 
 mod message;
+mod table;
 
 use std::fmt;
 use std::ops::Range;
@@ -16,6 +17,7 @@ use crate::language::Phrase;
 use crate::problem::Problem;
 use message::explain;
 pub use message::{nearest, shorten, unknown_key};
+use table::{Place, dotted, find, locate, put, respan, take};
 
 /// A value from the environment that goes over the file's: the variable's name and value, and the key it
 /// stands for.
@@ -158,12 +160,16 @@ impl<'a> Source<'a> {
     fn problem(&self, error: &Error, place: Option<&Place>) -> Problem {
         let overridden = place.and_then(|p| self.override_at(&p.span));
         let entry = overridden.map(|index| &self.overrides[index]);
-        let secret = place.is_some_and(|p| p.path.last().is_some_and(|key| key.contains("key")));
+        let is_key = place.is_some_and(|p| p.path.last().is_some_and(|key| key.contains("key")));
         let value = match (entry, error.span()) {
-            _ if secret => Some("…"),
             (Some(entry), _) => Some(entry.value.as_str()),
             (None, Some(span)) => self.text.get(span),
             (None, None) => None,
+        };
+        // A table may hold a key, and a URL a password.
+        let value = match value {
+            Some(value) if is_key || value.contains("_key") || value.contains('@') => Some("…"),
+            shown => shown,
         };
         Problem {
             file: entry.map_or(self.file, |_| "environment").to_owned(),
@@ -173,7 +179,7 @@ impl<'a> Source<'a> {
             },
             key: match entry {
                 Some(entry) => Some(entry.variable.clone()),
-                None => place.map(|p| p.path.join(".")),
+                None => place.map(|p| dotted(&p.path)),
             },
             message: explain(error.message(), value),
         }
@@ -217,119 +223,6 @@ impl<'a> Source<'a> {
 fn is_unquoted(line: &str) -> bool {
     let value = line.split_once('=').map_or("", |(_, value)| value.trim());
     value.starts_with(|c: char| c.is_alphanumeric()) && !["true", "false"].contains(&value)
-}
-
-struct Place {
-    path: Vec<String>,
-    span: Range<usize>,
-}
-
-/// The entry whose key stands at `span`, else the innermost whose value holds it.
-fn locate(table: &DeTable<'_>, span: &Range<usize>) -> Option<Place> {
-    for (key, value) in table {
-        let name = key.get_ref().to_string();
-        if key.span() == *span {
-            return Some(Place {
-                path: vec![name],
-                span: span.clone(),
-            });
-        }
-        if let Some(inner) = value.get_ref().as_table().and_then(|t| locate(t, span)) {
-            let mut path = vec![name];
-            path.extend(inner.path);
-            return Some(Place { path, ..inner });
-        }
-        if holds(&value.span(), span) {
-            return Some(Place {
-                path: vec![name],
-                span: span.clone(),
-            });
-        }
-    }
-    None
-}
-
-fn holds(outer: &Range<usize>, inner: &Range<usize>) -> bool {
-    outer.start <= inner.start && inner.end <= outer.end && outer.start < outer.end
-}
-
-fn find<'t, 'a>(table: &'t DeTable<'a>, path: &[String]) -> Option<&'t DeValue<'a>> {
-    let (first, rest) = path.split_first()?;
-    let value = table.get(first.as_str())?.get_ref();
-    if rest.is_empty() {
-        Some(value)
-    } else {
-        find(value.as_table()?, rest)
-    }
-}
-
-/// Takes an entry out, and the tables that it leaves empty. Whether it was there.
-fn take(table: &mut DeTable<'_>, path: &[String]) -> bool {
-    let Some((first, rest)) = path.split_first() else {
-        return false;
-    };
-    if rest.is_empty() {
-        return table.remove(first.as_str()).is_some();
-    }
-    let Some(DeValue::Table(inner)) = table.get_mut(first.as_str()).map(Spanned::get_mut) else {
-        return false;
-    };
-    let taken = take(inner, rest);
-    if inner.is_empty() {
-        table.remove(first.as_str());
-    }
-    taken
-}
-
-fn put<'a>(table: &mut DeTable<'a>, path: &[String], span: Range<usize>, value: DeValue<'a>) {
-    let Some((first, rest)) = path.split_first() else {
-        return;
-    };
-    if rest.is_empty() {
-        table.remove(first.as_str());
-        table.insert(
-            Spanned::new(span.clone(), first.clone().into()),
-            Spanned::new(span, value),
-        );
-        return;
-    }
-    let is_table = table
-        .get(first.as_str())
-        .is_some_and(|v| v.get_ref().is_table());
-    if !is_table {
-        table.remove(first.as_str());
-        table.insert(
-            Spanned::new(span.clone(), first.clone().into()),
-            Spanned::new(span.clone(), DeValue::Table(DeTable::new())),
-        );
-    }
-    if let Some(inner) = table.get_mut(first.as_str())
-        && let DeValue::Table(inner) = inner.get_mut()
-    {
-        put(inner, rest, span, value);
-    }
-}
-
-/// Values of an override all stand at the override's own place.
-fn respan<'a>(value: DeValue<'a>, span: &Range<usize>) -> DeValue<'a> {
-    match value {
-        DeValue::Array(items) => DeValue::Array(
-            items
-                .into_iter()
-                .map(|item| Spanned::new(span.clone(), respan(item.into_inner(), span)))
-                .collect(),
-        ),
-        DeValue::Table(entries) => DeValue::Table(
-            entries
-                .into_iter()
-                .map(|(key, item)| {
-                    let item = Spanned::new(span.clone(), respan(item.into_inner(), span));
-                    (Spanned::new(span.clone(), key.into_inner()), item)
-                })
-                .collect(),
-        ),
-        other => other,
-    }
 }
 
 #[cfg(test)]
@@ -377,6 +270,42 @@ mod tests {
             ]
         );
         assert_eq!(value, File::default());
+    }
+
+    #[test]
+    fn a_problem_in_a_list_of_tables_names_its_place() {
+        #[derive(Debug, Default, Deserialize)]
+        #[serde(deny_unknown_fields, default)]
+        struct Lists {
+            server: Vec<Section>,
+        }
+        let text =
+            "[[server]]\nport = 1\n[[server]]\nport = \"no\"\nnme = 1\n[[server]]\nlist = 1\n";
+        let (value, problems) = read::<Lists>("c.toml", text, &[]);
+        let mut lines: Vec<_> = problems.iter().map(|p| p.render(Language::En)).collect();
+        lines.sort();
+        assert_eq!(
+            lines,
+            [
+                "c.toml:4: server[1].port: \"no\" is not accepted; expected a whole number above 0",
+                "c.toml:5: server[1].nme: did you mean name? there is no such key; accepted: port, name, list",
+                "c.toml:7: server[2].list: 1 is not accepted; expected a list, such as [\"…\"]",
+            ]
+        );
+        assert_eq!(value.server.len(), 3);
+        let inline = "server = [{ port = 1 }, { port = 'no' }]\n";
+        let (_, problems) = read::<Lists>("c.toml", inline, &[]);
+        assert_eq!(problems[0].key.as_deref(), Some("server[1].port"));
+    }
+
+    #[test]
+    fn a_table_that_holds_a_key_is_not_shown() {
+        let overrides = [variable("server", "[{ api_key = 'sk-secret' }]")];
+        let (_, problems) = read::<File>("c.toml", "", &overrides);
+        assert!(!problems.is_empty());
+        for problem in problems {
+            assert!(!problem.render(Language::En).contains("sk-secret"));
+        }
     }
 
     #[test]

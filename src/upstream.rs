@@ -1,34 +1,53 @@
-//! The LLM behind the gateway: a request goes out as it came in, the reply comes back as it comes.
+//! The LLMs behind the gateway, in order of preference: a request goes out as it came in, the reply comes back
+//! as it comes.
+//!
+//! Where one cannot reply the next is asked, before the first byte and only where the request cannot have been
+//! worked on; `retry` says when. One that keeps failing is left alone; `breaker` says for how long.
 
+mod breaker;
+mod connection;
 pub mod demo;
+mod keys;
+mod reply;
+mod retry;
 
-use std::pin::Pin;
-use std::task::{Context, Poll};
+use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
-use http::header::AUTHORIZATION;
-use http::{HeaderMap, HeaderValue, Method, Request, Response};
-use http_body::{Body, Frame, SizeHint};
-use tokio::time::{Instant, Sleep, sleep, timeout};
-use url::Url;
+use http::request::Parts;
+use http::{Request, Response};
+use tokio::time::sleep;
 
 use crate::config;
+use crate::metrics::Metrics;
+use connection::{Leave, Upstream, label};
+pub use reply::{ReplyBody, StreamError};
+use retry::{Again, Budget, again};
 
-/// Sends requests to the upstream.
+/// The upstreams. Clones share connections, health and budget.
 #[derive(Clone, Debug)]
-pub struct Upstream {
-    client: reqwest::Client,
-    base: Url,
-    authorization: Option<HeaderValue>,
-    first_byte_timeout: Duration,
-    idle_timeout: Duration,
+pub struct Upstreams {
+    list: Vec<Arc<Upstream>>,
+    budget: Arc<Budget>,
+    /// The longest `Retry-After` that is waited for.
+    retry_wait: Duration,
+    metrics: Metrics,
+}
+
+/// A request's body.
+#[derive(Debug)]
+pub enum Outgoing {
+    /// It is here, and can be sent again.
+    Whole(Bytes),
+    /// It streams through, once.
+    Stream(reqwest::Body),
 }
 
 /// Why there is no reply.
 #[derive(Debug, thiserror::Error)]
 pub enum UpstreamError {
-    /// No connection.
+    /// No connection, TLS included; nothing was sent.
     #[error("the upstream cannot be reached: {0}")]
     Unreachable(#[source] reqwest::Error),
     /// The connection broke before the reply's headers.
@@ -37,184 +56,190 @@ pub enum UpstreamError {
     /// No reply's headers within the time.
     #[error("the upstream did not begin to reply within {}", humantime::format_duration(*.0))]
     TimedOut(Duration),
+    /// The request's own body broke off on its way through.
+    #[error("the request's body broke off: {0}")]
+    RequestBroke(#[source] reqwest::Error),
+    /// Every upstream is left alone after failures; none was asked.
+    #[error("every upstream has failed and is left alone for {}", humantime::format_duration(*retry_after))]
+    Unavailable {
+        /// Until the first of them is tried again.
+        retry_after: Duration,
+    },
 }
 
-/// The reply broke off in the middle.
-#[derive(Debug, thiserror::Error)]
-pub enum StreamError {
-    /// The connection broke.
-    #[error("the upstream's reply broke off: {0}")]
-    BrokeOff(#[source] reqwest::Error),
-    /// Nothing came for too long.
-    #[error("the upstream was silent for {}", humantime::format_duration(*.0))]
-    Silent(Duration),
-}
-
-/// A path as clients know it begins with this; the base URL has its own.
-const CLIENT_BASE: &str = "/v1";
-
-impl Upstream {
-    /// A client with a pool of connections to `base`.
+impl Upstreams {
+    /// The configured upstreams. Those that `previous` has with the same settings are taken over, connections
+    /// and health included.
     ///
     /// # Errors
-    /// TLS that cannot be set up, or a key that is no header.
-    pub fn new(config: &config::Upstream, base: Url) -> anyhow::Result<Self> {
-        let mut client = reqwest::Client::builder()
-            .connect_timeout(config.connect_timeout)
-            .redirect(reqwest::redirect::Policy::none())
-            .tcp_nodelay(true);
-        if is_loopback(&base) {
-            // A proxy of the environment is for the world outside.
-            client = client.no_proxy();
-        }
-        let client = client.build()?;
-        let bearer = |key: &crate::secret::Secret| -> anyhow::Result<HeaderValue> {
-            let mut value = HeaderValue::from_str(&format!("Bearer {}", key.reveal()))?;
-            value.set_sensitive(true);
-            Ok(value)
+    /// No URL at all, TLS that cannot be set up, or a key that is no header.
+    pub fn new(
+        config: &config::Upstream,
+        metrics: &Metrics,
+        previous: Option<&Upstreams>,
+    ) -> anyhow::Result<Self> {
+        let known = previous.map_or(&[][..], |previous| &previous.list);
+        let one = |endpoint: config::Endpoint| match known.iter().find(|u| u.config == endpoint) {
+            Some(same) => Ok(same.clone()),
+            None => Upstream::new(endpoint, metrics).map(Arc::new),
         };
-        Ok(Upstream {
-            client,
-            base,
-            authorization: config.api_key.as_ref().map(bearer).transpose()?,
-            first_byte_timeout: config.first_byte_timeout,
-            idle_timeout: config.idle_timeout,
+        let list: Vec<_> = config
+            .endpoints()
+            .into_iter()
+            .map(one)
+            .collect::<anyhow::Result<_>>()?;
+        anyhow::ensure!(!list.is_empty(), "upstream.url is not set");
+        for gone in known {
+            let name = gone.config.name.as_str();
+            if !list.iter().any(|upstream| upstream.config.name == name) {
+                metrics.upstream_open.remove_label_values(&[name]).ok();
+            }
+        }
+        Ok(Upstreams {
+            list,
+            budget: previous.map_or_else(|| Arc::new(Budget::new()), |p| p.budget.clone()),
+            retry_wait: config.retry_wait,
+            metrics: metrics.clone(),
         })
     }
 
-    /// Sends a request and waits for the reply's headers. Dropping the future, or the reply's body, cancels it.
+    /// Sends a request and waits for the reply's headers: of the first upstream that gives one, else what came
+    /// closest to it. Dropping the future, or the reply's body, cancels it.
     ///
     /// # Errors
-    /// No reply: the upstream cannot be reached, breaks off or is silent.
+    /// No reply: no upstream can be reached, one breaks off or is silent, or all are left alone.
     pub async fn send(
         &self,
-        request: Request<reqwest::Body>,
+        request: Request<Outgoing>,
     ) -> Result<Response<ReplyBody>, UpstreamError> {
-        let (parts, body) = request.into_parts();
-        let mut headers = parts.headers;
-        if let Some(authorization) = &self.authorization {
-            headers.insert(AUTHORIZATION, authorization.clone());
+        self.budget.deposit();
+        let mut request = Asked::new(request);
+        let mut kept: Option<Tried<'_>> = None;
+        let mut why = "";
+        let mut retry_after = Duration::MAX;
+        for upstream in &self.list {
+            let leave = match upstream.admit() {
+                Ok(leave) => leave,
+                Err(wait) => {
+                    retry_after = retry_after.min(wait);
+                    continue;
+                }
+            };
+            if kept.is_some() {
+                if !self.budget.allows_elsewhere() {
+                    break;
+                }
+                self.count_retry(why);
+            }
+            let tried = request.at(leave).await;
+            if tried.again == Again::No {
+                return tried.outcome;
+            }
+            why = label(&tried.outcome);
+            kept = Some(match kept {
+                Some(before) if before.rank() <= tried.rank() => before,
+                _ => tried,
+            });
         }
-        let sending = self
-            .request(parts.method, self.url(&parts.uri), headers, body)
-            .send();
-        let reply = timeout(self.first_byte_timeout, sending)
-            .await
-            .map_err(|_| UpstreamError::TimedOut(self.first_byte_timeout))?
-            .map_err(|error| match error.is_connect() || error.is_timeout() {
-                true => UpstreamError::Unreachable(error),
-                false => UpstreamError::BrokeOff(error),
-            })?;
-        Ok(Response::from(reply).map(|body| ReplyBody::new(body, self.idle_timeout)))
+        match kept {
+            Some(tried) => self.once_more(tried, request).await,
+            None => Err(UpstreamError::Unavailable { retry_after }),
+        }
     }
 
-    fn request(
+    /// Nobody is left to ask, so the same upstream once more, where it says when and that is soon enough.
+    async fn once_more(
         &self,
-        method: Method,
-        url: Url,
-        headers: HeaderMap,
-        body: reqwest::Body,
-    ) -> reqwest::RequestBuilder {
-        self.client.request(method, url).headers(headers).body(body)
-    }
-
-    /// `/v1/models?x` of the client → `BASE/models?x`.
-    fn url(&self, uri: &http::Uri) -> Url {
-        let path = uri.path().strip_prefix(CLIENT_BASE).unwrap_or(uri.path());
-        let mut url = self.base.clone();
-        url.set_path(&format!("{}{path}", self.base.path().trim_end_matches('/')));
-        url.set_query(uri.query());
-        url
-    }
-}
-
-fn is_loopback(url: &Url) -> bool {
-    match url.host() {
-        Some(url::Host::Domain(name)) => name == "localhost",
-        Some(url::Host::Ipv4(address)) => address.is_loopback(),
-        Some(url::Host::Ipv6(address)) => address.is_loopback(),
-        None => false,
-    }
-}
-
-pin_project_lite::pin_project! {
-    /// A reply's body as it comes, within the silence allowed between two pieces.
-    #[derive(Debug)]
-    pub struct ReplyBody {
-        #[pin]
-        body: reqwest::Body,
-        #[pin]
-        silence: Sleep,
-        allowed: Duration,
-    }
-}
-
-impl ReplyBody {
-    fn new(body: reqwest::Body, allowed: Duration) -> Self {
-        ReplyBody {
-            body,
-            silence: sleep(allowed),
-            allowed,
-        }
-    }
-}
-
-impl Body for ReplyBody {
-    type Data = Bytes;
-    type Error = StreamError;
-
-    fn poll_frame(
-        self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-    ) -> Poll<Option<Result<Frame<Bytes>, StreamError>>> {
-        let mut this = self.project();
-        match this.body.poll_frame(cx) {
-            Poll::Ready(frame) => {
-                this.silence.as_mut().reset(Instant::now() + *this.allowed);
-                Poll::Ready(frame.map(|frame| frame.map_err(StreamError::BrokeOff)))
+        tried: Tried<'_>,
+        mut request: Asked,
+    ) -> Result<Response<ReplyBody>, UpstreamError> {
+        match tried.again {
+            Again::Anywhere(wait) if wait <= self.retry_wait && self.budget.allows_here() => {
+                sleep(wait).await;
             }
-            Poll::Pending => {
-                std::task::ready!(this.silence.poll(cx));
-                Poll::Ready(Some(Err(StreamError::Silent(*this.allowed))))
+            _ => return tried.outcome,
+        }
+        match tried.upstream.admit() {
+            Ok(leave) => {
+                self.count_retry(label(&tried.outcome));
+                request.at(leave).await.outcome
             }
+            Err(_) => tried.outcome,
         }
     }
 
-    fn is_end_stream(&self) -> bool {
-        self.body.is_end_stream()
-    }
-
-    fn size_hint(&self) -> SizeHint {
-        self.body.size_hint()
+    /// `why`: what the time before came to.
+    fn count_retry(&self, why: &'static str) {
+        let retries = &self.metrics.upstream_retries;
+        retries.with_label_values(&[why]).inc();
     }
 }
 
-#[cfg(test)]
-mod tests {
-    use super::*;
+/// A request that may be sent several times.
+struct Asked {
+    head: Parts,
+    body: Outgoing,
+}
 
-    #[test]
-    fn the_clients_v1_is_the_base_urls_own_path() {
-        for (base, path, expected) in [
-            (
-                "https://a.example/v1",
-                "/v1/models",
-                "https://a.example/v1/models",
-            ),
-            (
-                "https://a.example/api/v4",
-                "/v1/chat/completions?x=1",
-                "https://a.example/api/v4/chat/completions?x=1",
-            ),
-            (
-                "http://127.0.0.1:9",
-                "/v1/models",
-                "http://127.0.0.1:9/models",
-            ),
-        ] {
-            let upstream =
-                Upstream::new(&config::Upstream::default(), Url::parse(base).unwrap()).unwrap();
-            assert_eq!(upstream.url(&path.parse().unwrap()).as_str(), expected);
+impl Asked {
+    fn new(request: Request<Outgoing>) -> Self {
+        let (head, body) = request.into_parts();
+        Asked { head, body }
+    }
+
+    async fn at<'a>(&mut self, leave: Leave<'a>) -> Tried<'a> {
+        let (body, repeatable) = match &mut self.body {
+            Outgoing::Whole(bytes) => (bytes.clone().into(), true),
+            Outgoing::Stream(stream) => (std::mem::take(stream), false),
+        };
+        let upstream = leave.upstream;
+        let outcome = leave.send(&self.head, body).await;
+        Tried {
+            upstream,
+            again: again(&self.head.method, repeatable, &outcome),
+            outcome,
         }
     }
+}
+
+/// What a request came to at one upstream.
+struct Tried<'a> {
+    upstream: &'a Upstream,
+    outcome: Result<Response<ReplyBody>, UpstreamError>,
+    again: Again,
+}
+
+impl Tried<'_> {
+    /// The least is the most use to a client: a reply before an error, a short wait before a long one.
+    fn rank(&self) -> (bool, Duration) {
+        let wait = match self.again {
+            Again::Anywhere(wait) => wait,
+            Again::No | Again::Elsewhere => Duration::MAX,
+        };
+        (self.outcome.is_err(), wait)
+    }
+}
+
+impl UpstreamError {
+    fn of(error: reqwest::Error) -> Self {
+        if error.is_connect() {
+            return UpstreamError::Unreachable(error);
+        }
+        match is_of_request(&error) {
+            true => UpstreamError::RequestBroke(error),
+            false => UpstreamError::BrokeOff(error),
+        }
+    }
+}
+
+/// Whether it was the body on its way through that failed, not the upstream.
+fn is_of_request(error: &reqwest::Error) -> bool {
+    let mut source = std::error::Error::source(error);
+    while let Some(inner) = source {
+        if inner.downcast_ref().is_some_and(hyper::Error::is_user) {
+            return true;
+        }
+        source = inner.source();
+    }
+    false
 }

@@ -92,7 +92,7 @@ impl Gateway {
         let demo = demo_upstream(&config, &tasks).await?;
         let gate = Gate::new(embedder.clone(), &config.gate);
         let live = Arc::new(Live::new(Serving {
-            settings: Arc::new(Settings::new(&config, gate, demo.as_ref())?),
+            settings: Arc::new(Settings::new(&config, gate, &metrics, demo.as_ref(), None)?),
             snapshot: Arc::new(snapshot),
         }));
 
@@ -216,4 +216,12 @@ fn announce(config: &Config, address: SocketAddr, admin_address: SocketAddr) {
     tracing::info!("base URL  http://{address}/v1");
     tracing::info!("admin     http://{admin_address}/metrics");
     tracing::info!("upstream  {upstream}");
+    for url in config
+        .upstream
+        .fallback
+        .iter()
+        .filter_map(|f| f.url.as_ref())
+    {
+        tracing::info!("fallback  {url}");
+    }
 }

@@ -1,11 +1,13 @@
-//! `[upstream]`: the LLM behind the gateway.
+//! `[upstream]` and `[[upstream.fallback]]`: the LLM behind the gateway, and those that stand in for it.
 
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use serde::{Deserialize, Deserializer};
 use url::Url;
 
+use super::access::Access;
 use super::{root, units};
 use crate::language::Phrase;
 use crate::secret::Secret;
@@ -17,10 +19,14 @@ pub struct Upstream {
     /// The base URL as an OpenAI client takes it, `https://…/v1`. None: the built-in demo.
     #[serde(deserialize_with = "base_url")]
     pub url: Option<Url>,
-    /// Sent as `Authorization: Bearer …` in place of what the client sent. None: the client's own passes.
+    /// How logs and metrics call it.
+    pub name: String,
+    /// Sent in place of the client's key. None: the client's own passes.
     pub api_key: Option<Secret>,
     /// A file that holds the key, such as a mounted secret.
     pub api_key_file: Option<PathBuf>,
+    /// A PEM file of authorities that are trusted besides the system's.
+    pub tls_roots: Option<PathBuf>,
     /// For the connection, TLS included.
     #[serde(deserialize_with = "units::duration")]
     pub connect_timeout: Duration,
@@ -30,51 +36,82 @@ pub struct Upstream {
     /// Between two pieces of a reply.
     #[serde(deserialize_with = "units::duration")]
     pub idle_timeout: Duration,
+    /// From the request sent to the reply's last byte.
+    #[serde(deserialize_with = "units::duration")]
+    pub total_timeout: Duration,
+    /// The longest `Retry-After` that is waited for.
+    #[serde(deserialize_with = "units::duration")]
+    pub retry_wait: Duration,
     /// Paths that pass unjudged, each with everything below it.
     pub pass_through: Vec<String>,
+    /// Who is asked where this one cannot reply, in order.
+    pub fallback: Vec<Fallback>,
+    /// What `tls_roots` holds.
+    #[serde(skip)]
+    pub roots_pem: Vec<u8>,
+}
+
+/// One that is asked where those before it cannot reply. Its timeouts are `[upstream]`'s unless it has its own.
+#[derive(Clone, Debug, Default, Deserialize, PartialEq)]
+#[serde(deny_unknown_fields, default)]
+pub struct Fallback {
+    /// The base URL; a fallback without one is refused.
+    #[serde(deserialize_with = "base_url")]
+    pub url: Option<Url>,
+    /// How logs and metrics call it. None: `fallback-1` and so on.
+    pub name: Option<String>,
+    /// Sent in place of the client's key. None: the client's own passes.
+    pub api_key: Option<Secret>,
+    /// A file that holds the key, such as a mounted secret.
+    pub api_key_file: Option<PathBuf>,
+    /// A PEM file of authorities that are trusted besides the system's.
+    pub tls_roots: Option<PathBuf>,
+    /// As in `[upstream]`.
+    #[serde(deserialize_with = "units::some_duration")]
+    pub connect_timeout: Option<Duration>,
+    /// As in `[upstream]`.
+    #[serde(deserialize_with = "units::some_duration")]
+    pub first_byte_timeout: Option<Duration>,
+    /// As in `[upstream]`.
+    #[serde(deserialize_with = "units::some_duration")]
+    pub idle_timeout: Option<Duration>,
+    /// As in `[upstream]`.
+    #[serde(deserialize_with = "units::some_duration")]
+    pub total_timeout: Option<Duration>,
+    /// What `tls_roots` holds.
+    #[serde(skip)]
+    pub roots_pem: Vec<u8>,
 }
 
 impl Upstream {
     pub(super) fn root_paths(&mut self, folder: &Path) {
         root(&mut self.api_key_file, folder);
+        root(&mut self.tls_roots, folder);
+        for fallback in &mut self.fallback {
+            root(&mut fallback.api_key_file, folder);
+            root(&mut fallback.tls_roots, folder);
+        }
     }
 
-    /// What serde cannot see: the key of the problem, and what is wrong.
-    pub(super) fn check(&mut self) -> Vec<(&'static str, Phrase)> {
-        let mut problems = Vec::new();
-        if let Some(path) = &self.api_key_file {
-            match std::fs::read_to_string(path).map(|key| Secret::new(&key)) {
-                _ if self.api_key.is_some() => problems.push((
-                    "upstream.api_key_file",
-                    Phrase::new(
-                        "与 upstream.api_key 同时存在；只留一个",
-                        "stands beside upstream.api_key; keep one of the two",
-                    ),
-                )),
-                Ok(key) => self.api_key = Some(key),
-                Err(error) => problems.push((
-                    "upstream.api_key_file",
-                    Phrase::new(
-                        format!("{}：读不了：{error}", path.display()),
-                        format!("{} cannot be read: {error}", path.display()),
-                    ),
-                )),
-            }
+    /// What serde cannot see: the key of the problem, and what is wrong. Reads the files that keys and roots
+    /// stand in.
+    pub(super) fn check(&mut self) -> Vec<(String, Phrase)> {
+        let mut problems = Access {
+            section: "upstream".to_owned(),
+            url: self.url.as_ref(),
+            api_key: &mut self.api_key,
+            api_key_file: self.api_key_file.as_deref(),
+            tls_roots: self.tls_roots.as_deref(),
+            roots_pem: &mut self.roots_pem,
         }
-        if let Some(key) = &self.api_key
-            && (key.is_empty() || key.reveal().chars().any(|c| !c.is_ascii_graphic()))
-        {
-            problems.push((
-                "upstream.api_key",
-                Phrase::new(
-                    "是空的，或含有空格、非 ASCII 字符；密钥只能是可见的 ASCII 字符",
-                    "is empty, or holds spaces or characters outside ASCII; a key is visible ASCII",
-                ),
-            ));
+        .check();
+        for (index, fallback) in self.fallback.iter_mut().enumerate() {
+            problems.extend(fallback.check(index));
         }
+        problems.extend(self.check_names());
         for path in self.pass_through.iter().filter(|p| !p.starts_with('/')) {
             problems.push((
-                "upstream.pass_through",
+                "upstream.pass_through".to_owned(),
                 Phrase::new(
                     format!("\"{path}\" 不是路径；请写如 \"/v1/models\""),
                     format!("\"{path}\" is not a path; write \"/v1/models\""),
@@ -83,20 +120,96 @@ impl Upstream {
         }
         problems
     }
+
+    /// Two of one name could not be told apart in logs and metrics.
+    fn check_names(&self) -> Vec<(String, Phrase)> {
+        let fallbacks = self.fallback.iter().enumerate();
+        let fallbacks =
+            fallbacks.map(|(index, fallback)| (section_of(index), fallback.name_at(index)));
+        let first = ("upstream".to_owned(), self.name.clone());
+        let mut taken = BTreeSet::new();
+        std::iter::once(first)
+            .chain(fallbacks)
+            .filter_map(|(section, name)| {
+                let problem = if !is_name(&name) {
+                    Phrase::new(
+                        format!("\"{name}\" 不是名字；请用 1 到 40 个英文字母、数字、- _ ."),
+                        format!("\"{name}\" is no name; write 1 to 40 of a-z A-Z 0-9 - _ ."),
+                    )
+                } else if !taken.insert(name.clone()) {
+                    Phrase::new(
+                        format!("\"{name}\" 已经是另一个上游的名字；请换一个"),
+                        format!("\"{name}\" is another upstream's name already; choose another"),
+                    )
+                } else {
+                    return None;
+                };
+                Some((format!("{section}.name"), problem))
+            })
+            .collect()
+    }
+}
+
+fn section_of(index: usize) -> String {
+    format!("upstream.fallback[{index}]")
+}
+
+/// Names are labels of metrics and words of log lines.
+fn is_name(name: &str) -> bool {
+    let plain = |c: char| c.is_ascii_alphanumeric() || "-_.".contains(c);
+    (1..=40).contains(&name.len()) && name.chars().all(plain)
+}
+
+impl Fallback {
+    fn check(&mut self, index: usize) -> Vec<(String, Phrase)> {
+        let section = section_of(index);
+        let mut problems = Vec::new();
+        if self.url.is_none() {
+            problems.push((
+                format!("{section}.url"),
+                Phrase::new(
+                    "没有写；备用上游要有自己的 base URL，如 \"https://api.example.com/v1\"",
+                    "is missing; a fallback needs a base URL, such as \"https://api.example.com/v1\"",
+                ),
+            ));
+        }
+        let access = Access {
+            section,
+            url: self.url.as_ref(),
+            api_key: &mut self.api_key,
+            api_key_file: self.api_key_file.as_deref(),
+            tls_roots: self.tls_roots.as_deref(),
+            roots_pem: &mut self.roots_pem,
+        };
+        problems.extend(access.check());
+        problems
+    }
+
+    /// The configured name, else one by place.
+    pub(super) fn name_at(&self, index: usize) -> String {
+        let by_place = || format!("fallback-{}", index + 1);
+        self.name.clone().unwrap_or_else(by_place)
+    }
 }
 
 impl Default for Upstream {
     fn default() -> Self {
         Upstream {
             url: None,
+            name: "primary".to_owned(),
             api_key: None,
             api_key_file: None,
+            tls_roots: None,
             connect_timeout: Duration::from_secs(5),
             first_byte_timeout: Duration::from_secs(300),
             idle_timeout: Duration::from_secs(120),
+            total_timeout: Duration::from_secs(600),
+            retry_wait: Duration::from_secs(2),
             pass_through: ["/v1/models", "/v1/embeddings", "/v1/moderations"]
                 .map(str::to_owned)
                 .into(),
+            fallback: Vec::new(),
+            roots_pem: Vec::new(),
         }
     }
 }

@@ -14,7 +14,7 @@ use tokio::time::timeout;
 use super::exchange::Exchange;
 use super::refusal::Refusal;
 use crate::config::Limits;
-use crate::upstream::{ReplyBody, StreamError};
+use crate::upstream::{Outgoing, ReplyBody, StreamError, UpstreamError};
 
 /// A client that was refused may send for so long before it is cut off.
 const LINGER: std::time::Duration = std::time::Duration::from_secs(2);
@@ -66,15 +66,20 @@ pub(super) fn too_large_or(refusal: Refusal, limit: usize) -> Refusal {
         }
         source = error.source();
     }
-    refusal
+    match refusal {
+        Refusal::Upstream(UpstreamError::RequestBroke(error)) => {
+            Refusal::BrokenBody(error.to_string())
+        }
+        other => other,
+    }
 }
 
 /// A body that goes upstream unread, within the limit.
-pub(super) fn stream_through(incoming: Incoming, limit: usize) -> reqwest::Body {
+pub(super) fn stream_through(incoming: Incoming, limit: usize) -> Outgoing {
     if incoming.is_end_stream() {
-        return reqwest::Body::default();
+        return Outgoing::Whole(Bytes::new());
     }
-    reqwest::Body::wrap(Limited::new(incoming, limit))
+    Outgoing::Stream(reqwest::Body::wrap(Limited::new(incoming, limit)))
 }
 
 /// A response's body, and the exchange that ends with it.

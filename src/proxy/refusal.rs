@@ -99,7 +99,7 @@ impl Refusal {
                 "body_timeout",
                 "The request body did not arrive in time.",
             ),
-            Refusal::BrokenBody(_) => row(
+            Refusal::BrokenBody(_) | Refusal::Upstream(UpstreamError::RequestBroke(_)) => row(
                 StatusCode::BAD_REQUEST,
                 client,
                 "body_incomplete",
@@ -148,6 +148,12 @@ impl Refusal {
                 "upstream_timeout",
                 "The model's server did not reply in time. Please try again.",
             ),
+            Refusal::Upstream(UpstreamError::Unavailable { .. }) => row(
+                StatusCode::SERVICE_UNAVAILABLE,
+                server,
+                "upstream_unavailable",
+                "The model's server keeps failing. Please try again in a moment.",
+            ),
         }
     }
 
@@ -166,6 +172,11 @@ impl Refusal {
             Refusal::Busy => headers.insert(RETRY_AFTER, HeaderValue::from_static("1")),
             Refusal::Unjudged(reason) if reason.is_failure() => {
                 headers.insert(RETRY_AFTER, HeaderValue::from_static("1"))
+            }
+            Refusal::Upstream(UpstreamError::Unavailable { retry_after }) => {
+                // In whole seconds, and not too early.
+                let seconds = retry_after.as_secs() + 1;
+                headers.insert(RETRY_AFTER, seconds.into())
             }
             Refusal::Method => headers.insert(ALLOW, HeaderValue::from_static("POST")),
             _ => None,

@@ -3,7 +3,6 @@
 
 use std::sync::Arc;
 
-use anyhow::Context;
 use arc_swap::ArcSwap;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use url::Url;
@@ -13,8 +12,9 @@ use crate::config::{Config, Limits};
 use crate::gate::Gate;
 use crate::language::say;
 use crate::memory;
+use crate::metrics::Metrics;
 use crate::snapshot::Snapshot;
-use crate::upstream::Upstream;
+use crate::upstream::Upstreams;
 
 /// What a request sees, from its first byte to its last.
 #[derive(Clone, Debug)]
@@ -31,7 +31,7 @@ pub struct Settings {
     /// Judges.
     pub gate: Gate,
     /// Where the shop's business goes.
-    pub upstream: Upstream,
+    pub upstreams: Upstreams,
     /// Bounds on what clients send.
     pub limits: Limits,
     pub(super) routes: Routes,
@@ -39,18 +39,27 @@ pub struct Settings {
 }
 
 impl Settings {
-    /// Checks nothing that [`Config`] has checked; `upstream` stands in where none is configured.
+    /// Checks nothing that [`Config`] has checked; `demo` stands in where no upstream is configured. What
+    /// `previous` has of the same kind is taken over, connections to upstreams above all.
     ///
     /// # Errors
-    /// What the upstream's client cannot be made of; or that there is none, and no demo.
-    pub fn new(config: &Config, gate: Gate, demo: Option<&Url>) -> anyhow::Result<Self> {
-        let base = config.upstream.url.as_ref().or(demo);
-        let base = base.with_context(no_upstream)?;
+    /// What the upstreams' clients cannot be made of; or that there is none, and no demo.
+    pub fn new(
+        config: &Config,
+        gate: Gate,
+        metrics: &Metrics,
+        demo: Option<&Url>,
+        previous: Option<&Settings>,
+    ) -> anyhow::Result<Self> {
+        let mut upstream = config.upstream.clone();
+        upstream.url = upstream.url.or_else(|| demo.cloned());
+        anyhow::ensure!(upstream.url.is_some(), no_upstream());
+        let known = previous.map(|previous| &previous.upstreams);
         Ok(Settings {
             gate,
-            upstream: Upstream::new(&config.upstream, base.clone())?,
+            upstreams: Upstreams::new(&upstream, metrics, known)?,
             limits: config.limits.clone(),
-            routes: Routes::new(&config.upstream.pass_through),
+            routes: Routes::new(&upstream.pass_through),
             permits: Arc::new(Semaphore::new(config.limits.requests.get())),
         })
     }

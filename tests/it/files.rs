@@ -37,12 +37,26 @@ fn values_are_what_the_file_says() {
     let folder = Path::new("tests/files/config/good");
     assert_eq!(config.server.listen.to_string(), "[::]:8080");
     assert_eq!(config.server.grace.as_secs(), 90);
-    let url = config.upstream.url.unwrap().to_string();
+    let url = config.upstream.url.as_ref().unwrap().to_string();
     assert_eq!(url, "https://api.example.com/v1");
-    assert_eq!(config.upstream.api_key.unwrap().reveal(), "sk-from-a-file");
+    assert_eq!(
+        config.upstream.api_key.as_ref().unwrap().reveal(),
+        "sk-from-a-file"
+    );
     assert_eq!(config.upstream.connect_timeout.as_millis(), 250);
     assert_eq!(config.upstream.idle_timeout.as_secs(), 120);
     assert_eq!(config.upstream.pass_through, [""; 0]);
+    let endpoints = config.upstream.endpoints();
+    let names: Vec<_> = endpoints.iter().map(|e| e.name.as_str()).collect();
+    assert_eq!(names, ["primary", "fallback-1", "last"]);
+    let [first, second, last] = &endpoints[..] else {
+        panic!("{endpoints:#?}");
+    };
+    assert_eq!(second.api_key.as_ref().unwrap().reveal(), "sk-from-a-file");
+    assert_eq!(second.idle_timeout.as_secs(), 1);
+    assert_eq!(last.idle_timeout, first.idle_timeout);
+    assert_eq!(last.connect_timeout, first.connect_timeout);
+    assert_eq!(last.api_key, None, "a key goes to its own upstream only");
     assert_eq!(config.model.path, Some(folder.join("model")));
     assert_eq!(config.model.cache, Some(folder.join("../cache")));
     let runtime = PathBuf::from("/opt/onnxruntime/libonnxruntime.so");
@@ -179,7 +193,7 @@ fn every_line_commented_out_in_the_shipped_configuration_is_the_default() {
 #[test]
 fn every_example_in_the_shipped_configuration_is_accepted() {
     // A file that is not there is a problem, and so is a key beside it.
-    let text = Shipped::read().uncommented(|key| key.name != "api_key_file");
+    let text = Shipped::read().uncommented(|key| !is_read_at_once(key));
     let config = Config::parse("config.toml", &text, Path::new(""), Vec::new());
     let config = config.unwrap_or_else(|problems| panic!("{}", problems.render(Language::En)));
     assert!(config.upstream.url.is_some());
@@ -200,8 +214,14 @@ fn the_shipped_configuration_loads_and_names_every_key_there_is() {
             section => accepted(&format!("[{section}]\nno_such_key = 1\n")),
         };
         for key in keys {
-            let named = |k: &&Key| k.section == *section && k.name == key;
-            let found = shipped.keys.iter().filter(named).count();
+            let found = shipped.count(&format!("[{section}]"), &key);
+            let list = format!("[[{section}.{key}]]");
+            if found == 0 && shipped.keys.iter().any(|k| k.section == list) {
+                for key in accepted(&format!("{list}\nno_such_key = 1\n")) {
+                    assert_eq!(shipped.count(&list, &key), 1, "{list} {key} in config.toml");
+                }
+                continue;
+            }
             assert_eq!(found, 1, "{section}.{key} in config.toml");
         }
     }
@@ -377,6 +397,11 @@ fn lines(intent: &Intent) -> Vec<(usize, &str)> {
     examples.map(|e| (e.line, e.text.as_str())).collect()
 }
 
+/// Whether the key names a file that must be there.
+fn is_read_at_once(key: &Key) -> bool {
+    ["api_key_file", "tls_roots"].contains(&key.name.as_str())
+}
+
 /// Snapshots both languages of what is said.
 fn said(name: &str, problems: &Problems) {
     let mut both = String::new();
@@ -441,6 +466,7 @@ struct Shipped {
 }
 
 struct Key {
+    /// Its heading: `[upstream]`, or `[[upstream.fallback]]`, which stands commented out.
     section: String,
     name: String,
     line: String,
@@ -454,10 +480,11 @@ impl Shipped {
         let mut keys = Vec::new();
         let (mut section, mut before) = (String::new(), "");
         for line in text.lines() {
-            if let Some(name) = line.strip_prefix('[') {
-                section = name.trim_end_matches(']').to_owned();
-            }
+            let heading = line.starts_with('[') || line.starts_with("# [[");
             let line = line.trim_start_matches("# ");
+            if heading {
+                section = line.to_owned();
+            }
             let key = line.split_once(" = ").map(|(name, _)| name);
             let is_key = |name: &&str| name.chars().all(|c| c.is_ascii_lowercase() || c == '_');
             if let Some(name) = key.filter(is_key) {
@@ -473,6 +500,11 @@ impl Shipped {
         Shipped { keys }
     }
 
+    fn count(&self, section: &str, name: &str) -> usize {
+        let named = |key: &&Key| key.section == section && key.name == name;
+        self.keys.iter().filter(named).count()
+    }
+
     /// The file with these keys switched on.
     fn uncommented(&self, wanted: impl Fn(&Key) -> bool) -> String {
         let mut text = String::new();
@@ -480,7 +512,7 @@ impl Shipped {
         for key in self.keys.iter().filter(|key| wanted(key)) {
             if key.section != section {
                 section = &key.section;
-                writeln!(text, "[{section}]").unwrap();
+                writeln!(text, "{section}").unwrap();
             }
             writeln!(text, "{}", key.line).unwrap();
         }

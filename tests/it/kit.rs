@@ -6,7 +6,9 @@ mod judging;
 pub(crate) mod log;
 mod raw;
 mod reply;
+mod tls;
 mod upstream;
+pub(crate) mod wire;
 
 use std::time::Duration;
 
@@ -17,6 +19,7 @@ pub(crate) use gateway::{Answer, Gateway, config_text};
 pub(crate) use judging::{Judging, lines};
 pub(crate) use raw::raw;
 pub(crate) use reply::{check_error, check_reply};
+pub(crate) use tls::Authority;
 pub(crate) use upstream::{COMPLETION, Pace, Upstream};
 
 /// On a busy machine everything that is to happen has happened by then.

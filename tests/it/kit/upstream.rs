@@ -5,23 +5,27 @@ use std::convert::Infallible;
 use std::io;
 use std::net::SocketAddr;
 use std::pin::Pin;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::task::{Context, Poll};
 
 use bytes::Bytes;
-use http::{HeaderMap, Method, Request, Response};
+use futures_util::stream as streams;
+use http::{HeaderMap, Method, Request, Response, Version};
 use http_body::{Body, Frame};
 use http_body_util::combinators::BoxBody;
-use http_body_util::{BodyExt, Full};
+use http_body_util::{BodyExt, Full, StreamBody};
 use hyper::body::Incoming;
-use hyper::server::conn::http1;
 use hyper::service::service_fn;
-use hyper_util::rt::TokioIo;
-use tokio::net::{TcpListener, TcpStream};
+use hyper_util::rt::{TokioExecutor, TokioIo};
+use hyper_util::server::conn::auto;
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::net::TcpListener;
 use tokio::sync::{mpsc, oneshot};
 use tokio::task::JoinSet;
+use tokio_rustls::TlsAcceptor;
 
-use super::soon;
+use super::{Authority, soon};
 
 /// What it replies where the test says nothing else.
 pub(crate) const COMPLETION: &str = r#"{"id":"up-1","object":"chat.completion","choices":[{"index":0,"message":{"role":"assistant","content":"from the upstream"},"finish_reason":"stop"}]}"#;
@@ -33,12 +37,15 @@ pub(crate) struct Upstream {
     received: mpsc::UnboundedReceiver<Received>,
     script: Arc<Script>,
     hang_up: mpsc::Sender<oneshot::Sender<()>>,
+    scheme: &'static str,
+    connections: Arc<AtomicUsize>,
     _accepting: JoinSet<()>,
 }
 
 /// A request as it arrived.
 #[derive(Debug)]
 pub(crate) struct Received {
+    pub(crate) version: Version,
     pub(crate) method: Method,
     /// Path and query.
     pub(crate) target: String,
@@ -70,12 +77,26 @@ enum Act {
     Pace(Response<Paced>),
     /// Each piece of the request's body is a piece of the reply's, as it comes.
     Echo,
+    /// So many times the same piece, each made when it is asked for; how many were made.
+    Flood(usize, Bytes, Arc<AtomicUsize>),
     Hang(oneshot::Sender<Infallible>),
     BreakOff,
 }
 
 impl Upstream {
     pub(crate) async fn start() -> Upstream {
+        Upstream::start_over(None).await
+    }
+
+    /// With TLS; HTTP/2 where the client offers it.
+    pub(crate) async fn start_tls(authority: &Authority) -> Upstream {
+        Upstream::start_over(Some(authority)).await
+    }
+
+    async fn start_over(authority: Option<&Authority>) -> Upstream {
+        let tls = authority.map(Authority::acceptor);
+        let scheme = if tls.is_some() { "https" } else { "http" };
+        let connections = Arc::new(AtomicUsize::new(0));
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
         let (record, received) = mpsc::unbounded_channel();
@@ -85,19 +106,32 @@ impl Upstream {
         });
         let (hang_up, told) = mpsc::channel(1);
         let mut accepting = JoinSet::new();
-        accepting.spawn(accept(listener, script.clone(), told));
+        let accept = Accept {
+            listener,
+            script: script.clone(),
+            tls,
+            connections: connections.clone(),
+        };
+        accepting.spawn(accept.run(told));
         Upstream {
             address,
             received,
             script,
             hang_up,
+            scheme,
+            connections,
             _accepting: accepting,
         }
     }
 
     /// The base URL.
     pub(crate) fn url(&self) -> String {
-        format!("http://{}/v1", self.address)
+        format!("{}://{}/v1", self.scheme, self.address)
+    }
+
+    /// How many connections it has taken.
+    pub(crate) fn connections(&self) -> usize {
+        self.connections.load(Ordering::SeqCst)
     }
 
     pub(crate) fn address(&self) -> SocketAddr {
@@ -137,6 +171,13 @@ impl Upstream {
     /// The next request's body comes back piece by piece.
     pub(crate) fn echoes(&self) {
         self.act(Act::Echo);
+    }
+
+    /// The next request gets one piece so many times. How many have been made so far.
+    pub(crate) fn floods(&self, times: usize, piece: Bytes) -> Arc<AtomicUsize> {
+        let made = Arc::new(AtomicUsize::new(0));
+        self.act(Act::Flood(times, piece, made.clone()));
+        made
     }
 
     /// The next request is never replied to.
@@ -197,29 +238,47 @@ impl Gone {
     }
 }
 
-async fn accept(
+struct Accept {
     listener: TcpListener,
     script: Arc<Script>,
-    mut told: mpsc::Receiver<oneshot::Sender<()>>,
-) {
-    let mut connections = JoinSet::new();
-    loop {
-        tokio::select! {
-            Ok((stream, _)) = listener.accept() => {
-                connections.spawn(serve(stream, script.clone()));
-            }
-            Some(done) = told.recv() => {
-                connections.shutdown().await;
-                done.send(()).ok();
+    tls: Option<TlsAcceptor>,
+    connections: Arc<AtomicUsize>,
+}
+
+impl Accept {
+    async fn run(self, mut told: mpsc::Receiver<oneshot::Sender<()>>) {
+        let mut connections = JoinSet::new();
+        loop {
+            tokio::select! {
+                Ok((stream, _)) = self.listener.accept() => {
+                    self.connections.fetch_add(1, Ordering::SeqCst);
+                    stream.set_nodelay(true).unwrap();
+                    let (script, tls) = (self.script.clone(), self.tls.clone());
+                    connections.spawn(async move {
+                        match tls {
+                            None => serve(stream, script).await,
+                            Some(tls) => {
+                                // A client that does not trust it is what a test is about.
+                                if let Ok(stream) = tls.accept(stream).await {
+                                    serve(stream, script).await;
+                                }
+                            }
+                        }
+                    });
+                }
+                Some(done) = told.recv() => {
+                    connections.shutdown().await;
+                    done.send(()).ok();
+                }
             }
         }
     }
 }
 
-async fn serve(stream: TcpStream, script: Arc<Script>) {
-    stream.set_nodelay(true).unwrap();
+async fn serve(stream: impl AsyncRead + AsyncWrite + Unpin + Send + 'static, script: Arc<Script>) {
     let answer = service_fn(move |request| answer(request, script.clone()));
-    let connection = http1::Builder::new().serve_connection(TokioIo::new(stream), answer);
+    let builder = auto::Builder::new(TokioExecutor::new());
+    let connection = builder.serve_connection(TokioIo::new(stream), answer);
     // Broken connections are what many tests are about.
     connection.await.ok();
 }
@@ -238,6 +297,7 @@ async fn answer(
         ),
     };
     let received = Received {
+        version: parts.version,
         method: parts.method,
         target: parts.uri.to_string(),
         headers: parts.headers,
@@ -250,6 +310,7 @@ async fn answer(
         Some(Act::Echo) => Ok(Response::new(
             echo.unwrap().map_err(io::Error::other).boxed(),
         )),
+        Some(Act::Flood(times, piece, made)) => Ok(Response::new(flood(times, piece, made))),
         Some(Act::Hang(_waited_for)) => std::future::pending().await,
         Some(Act::BreakOff) => Err(broken()),
         None => Ok(Response::new(whole(COMPLETION.into()))),
@@ -258,6 +319,14 @@ async fn answer(
 
 fn whole(body: Bytes) -> AnyBody {
     Full::new(body).map_err(|never| match never {}).boxed()
+}
+
+fn flood(times: usize, piece: Bytes, made: Arc<AtomicUsize>) -> AnyBody {
+    let pieces = streams::iter((0..times).map(move |_| {
+        made.fetch_add(1, Ordering::SeqCst);
+        Ok(Frame::data(piece.clone()))
+    }));
+    StreamBody::new(pieces).boxed()
 }
 
 fn broken() -> io::Error {
