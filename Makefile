@@ -1,6 +1,6 @@
 # Two commands are enough: `make run` and `make test`. `make help` lists the rest.
 
-.PHONY: help build run test lint bench model clean
+.PHONY: help build run test lint bench bench-proxy model clean
 
 BINARY := target/release/intentgate
 
@@ -10,6 +10,7 @@ help:
 	@echo "make build   the release binary, and ONNX Runtime into runtime/"
 	@echo "make lint    format, clippy, docs, licences"
 	@echo "make bench   what a verdict and a request cost"
+	@echo "make bench-proxy  what the gateway adds to a request, beside nginx"
 	@echo "make model   rebuild the bundled model and hold it against the committed one"
 
 build: runtime
@@ -31,6 +32,9 @@ lint:
 
 bench: build
 	cargo bench --locked
+
+bench-proxy: build
+	scripts/bench-proxy.sh $(BINARY)
 
 model:
 	scripts/model.sh
