@@ -27,8 +27,7 @@ has_tools() { command -v nginx >/dev/null && command -v wrk >/dev/null && comman
 PATH=$PATH:/usr/sbin
 if ! has_tools && [ "$(id -u)" -eq 0 ] && [ -f /etc/debian_version ]; then
     say "installing nginx and wrk"
-    # The service that the package would start is none of ours.
-    DEBIAN_FRONTEND=noninteractive RUNLEVEL=1 apt-get install -y -q nginx-light wrk python3 >/dev/null || true
+    DEBIAN_FRONTEND=noninteractive apt-get install -y -q nginx-light wrk python3 >/dev/null || true
 fi
 has_tools || fail "nginx, wrk and Python 3 are needed; on Debian: apt-get install -y nginx-light wrk python3"
 
