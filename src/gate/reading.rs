@@ -56,15 +56,11 @@ pub(super) struct Readings(Cache<Box<str>, Arc<Reading>>);
 
 impl Readings {
     pub(super) fn new() -> Self {
-        let size = |text: &Box<str>, reading: &Arc<Reading>| {
-            u32::try_from(text.len() + reading.size()).unwrap_or(u32::MAX)
-        };
-        Readings(
-            Cache::builder()
-                .max_capacity(READINGS)
-                .weigher(size)
-                .build(),
-        )
+        let readings = Cache::<Box<str>, Arc<Reading>>::builder()
+            .max_capacity(READINGS)
+            .weigher(|text, reading| u32::try_from(text.len() + reading.size()).unwrap_or(u32::MAX))
+            .build();
+        Readings(readings)
     }
 
     pub(super) fn of(&self, text: &str) -> Arc<Reading> {
