@@ -1,6 +1,6 @@
 # Two commands are enough: `make run` and `make test`. `make help` lists the rest.
 
-.PHONY: help build run test lint bench model install clean
+.PHONY: help build run test lint bench bench-proxy model install clean
 
 BINARY := target/release/intentgate
 PREFIX ?= /usr/local
@@ -12,6 +12,7 @@ help:
 	@echo "make lint    format, clippy, docs, licences"
 	@echo "make bench   what a verdict and a request cost"
 	@echo "make install the program, model, intents and ONNX Runtime below PREFIX (/usr/local), within DESTDIR"
+	@echo "make bench-proxy  what the gateway adds to a request, beside nginx"
 	@echo "make model   rebuild the bundled model and hold it against the committed one"
 
 build: runtime
@@ -33,6 +34,9 @@ lint:
 
 bench: build
 	cargo bench --locked
+
+bench-proxy: build
+	scripts/bench-proxy.sh $(BINARY)
 
 model:
 	scripts/model.sh

@@ -8,6 +8,7 @@ pub mod course;
 mod notices;
 mod polarity;
 pub mod policy;
+mod reading;
 
 use std::sync::Arc;
 use std::time::Instant;
@@ -17,20 +18,20 @@ use tokio::time::timeout;
 
 use crate::bare::is_bare;
 use crate::chat::{Context, Prompt, Text};
-use crate::clause::clauses;
 use crate::config::{self, Mode, Stages};
 use crate::embed::{EmbedError, Embedder};
 use crate::snapshot::Snapshot;
-use crate::text::{normalise, second_reading};
 use crate::verdict::{Assessment, Decision, Reason, Stage, Timings};
 use notices::Notices;
 use policy::{Evidence, Policy};
+use reading::Readings;
 
 /// Judges prompts, and says what is done about the decision.
 #[derive(Clone, Debug)]
 pub struct Gate {
     embedder: Arc<Embedder>,
     notices: Arc<Notices>,
+    readings: Readings,
     config: config::Gate,
 }
 
@@ -51,6 +52,7 @@ impl Gate {
         Gate {
             embedder: embedder.into(),
             notices: Arc::default(),
+            readings: Readings::new(),
             config: config.clone(),
         }
     }
@@ -121,32 +123,27 @@ impl Gate {
         text: &str,
         context: &Context,
     ) -> Result<Evidence, EmbedError> {
-        let read = normalise(text);
-        let parts = clauses(text);
-        let mut evidence = Evidence::of(
-            self.assess(snapshot, &read, self.config.stages).await?,
-            &read,
-        );
+        let reading = self.readings.of(text);
+        let read = &reading.normal;
+        let stages = self.config.stages;
+        let mut evidence = Evidence::of(self.assess(snapshot, read, stages).await?, read);
         let rejected = policy::passes(snapshot, &evidence).is_none();
-        if (rejected || !parts.is_empty()) && self.follows_on(snapshot, context).await? {
+        if (rejected || reading.parted) && self.follows_on(snapshot, context).await? {
             evidence.follows_on = true;
-            evidence.bare = is_bare(&read);
+            evidence.bare = is_bare(read);
             if rejected && !evidence.bare {
                 // The static stage is sure of questions, not of what follows on them.
-                evidence.question = self.assess(snapshot, &read, Stages::Full).await?;
+                evidence.question = self.assess(snapshot, read, Stages::Full).await?;
             }
         }
         if policy::passes(snapshot, &evidence).is_none()
-            && let Some(second) = second_reading(&read)
+            && let Some(second) = reading.second()
         {
-            evidence.second = Some(self.assess(snapshot, &second, self.config.stages).await?);
+            evidence.second = Some(self.assess(snapshot, second, stages).await?);
         }
-        let parts = parts.into_iter().filter(|part| !is_bare(part));
-        let parts: Vec<_> = parts.map(normalise).collect();
-        let parts = parts
-            .iter()
-            .map(|part| self.assess(snapshot, part, self.config.stages));
-        evidence.clauses = try_join_all(parts).await?;
+        let clauses = reading.clauses.iter();
+        let clauses = clauses.map(|clause| self.assess(snapshot, clause, stages));
+        evidence.clauses = try_join_all(clauses).await?;
         Ok(evidence)
     }
 
@@ -160,15 +157,14 @@ impl Gate {
         if declined.is_some_and(|said| snapshot.declined(said)) {
             return Ok(false);
         }
-        let user = normalise(user);
-        let turn = Evidence::of(
-            self.assess(snapshot, &user, self.config.stages).await?,
-            &user,
-        );
-        if policy::passes(snapshot, &turn).is_some() || is_bare(&user) {
+        let reading = self.readings.of(user);
+        let user = &reading.normal;
+        let verdict = self.assess(snapshot, user, self.config.stages).await?;
+        let turn = Evidence::of(verdict, user);
+        if policy::passes(snapshot, &turn).is_some() || is_bare(user) {
             return Ok(true);
         }
-        let turn = self.assess(snapshot, &user, Stages::Full).await?;
+        let turn = self.assess(snapshot, user, Stages::Full).await?;
         let as_follow_up = turn.assessment.verdict.as_follow_up;
         Ok(as_follow_up >= snapshot.judge.thresholds.clause)
     }

@@ -1,0 +1,100 @@
+//! A text → what is judged of it. Reading costs more than a verdict that is known, so that of a text that is
+//! asked again it is kept, too; it depends on nothing but the text.
+
+use std::sync::{Arc, OnceLock};
+
+use moka::sync::Cache;
+
+use crate::bare::is_bare;
+use crate::clause::clauses;
+use crate::text::{normalise, second_reading};
+
+/// What the kept readings may take, in bytes: about ten thousand of them.
+const READINGS: u64 = 4 << 20;
+
+/// A text as the judge is shown it.
+#[derive(Debug)]
+pub(super) struct Reading {
+    /// In its normal form.
+    pub(super) normal: String,
+    /// Whether it has clauses, those included that say nothing by themselves.
+    pub(super) parted: bool,
+    /// The normal forms of its clauses that say something by themselves.
+    pub(super) clauses: Vec<String>,
+    second: OnceLock<Option<String>>,
+}
+
+impl Reading {
+    fn of(text: &str) -> Self {
+        let parts = clauses(text);
+        let spoken = parts.iter().filter(|part| !is_bare(part));
+        Reading {
+            normal: normalise(text).into_owned(),
+            parted: !parts.is_empty(),
+            clauses: spoken.map(|part| normalise(part).into_owned()).collect(),
+            second: OnceLock::new(),
+        }
+    }
+
+    /// What may have been meant by it; looked for when it is first asked.
+    pub(super) fn second(&self) -> Option<&str> {
+        self.second
+            .get_or_init(|| second_reading(&self.normal))
+            .as_deref()
+    }
+
+    /// The bytes that it takes beside its text, a second reading as long as the first included.
+    fn size(&self) -> usize {
+        let clauses = self.clauses.iter().map(|c| c.len() + size_of::<String>());
+        size_of::<Self>() + 2 * self.normal.len() + clauses.sum::<usize>()
+    }
+}
+
+/// The readings of texts that have been asked before; clones share them.
+#[derive(Clone, Debug)]
+pub(super) struct Readings(Cache<Box<str>, Arc<Reading>>);
+
+impl Readings {
+    pub(super) fn new() -> Self {
+        let readings = Cache::<Box<str>, Arc<Reading>>::builder()
+            .max_capacity(READINGS)
+            .weigher(|text, reading| u32::try_from(text.len() + reading.size()).unwrap_or(u32::MAX))
+            .build();
+        Readings(readings)
+    }
+
+    pub(super) fn of(&self, text: &str) -> Arc<Reading> {
+        self.0.get(text).unwrap_or_else(|| {
+            let reading = Arc::new(Reading::of(text));
+            self.0.insert(text.into(), reading.clone());
+            reading
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_kept_reading_is_that_of_the_text() {
+        let readings = Readings::new();
+        for text in [
+            "退\n款 怎 么 办😭",
+            "KF在吗",
+            "退款怎么办？顺便写一首关于春天的诗",
+            "好的。谢谢",
+            "",
+        ] {
+            for _ in 0..2 {
+                let reading = readings.of(text);
+                assert_eq!(reading.normal, normalise(text));
+                assert_eq!(
+                    reading.second(),
+                    second_reading(&normalise(text)).as_deref()
+                );
+                assert_eq!(reading.parted, !clauses(text).is_empty());
+            }
+        }
+    }
+}
