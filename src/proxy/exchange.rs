@@ -10,7 +10,7 @@ use http_body::Frame;
 use tokio::sync::OwnedSemaphorePermit;
 
 use super::body::ResponseBody;
-use super::headers::{DECISION, REQUEST_ID, RequestId};
+use super::headers::{ANTHROPIC_REQUEST_ID, DECISION, REQUEST_ID, RequestId};
 use super::protocol_label;
 use super::refusal::Refusal;
 use crate::chat::{Prompt, Protocol};
@@ -127,10 +127,17 @@ impl Exchange {
             .duration_since(UNIX_EPOCH)
             .map_or(0, |since| since.as_secs());
         let reply = protocol.reply(prompt, reply.text(prompt.language()), self.id.as_str(), now);
-        let mut response = Response::new(ResponseBody::local(reply.body));
-        response
-            .headers_mut()
-            .insert(CONTENT_TYPE, HeaderValue::from_static(reply.content_type));
+        self.local(reply.content_type, reply.body)
+    }
+
+    /// A response with a body made here.
+    pub(super) fn local(&self, content_type: &'static str, body: Bytes) -> Response<ResponseBody> {
+        let mut response = Response::new(ResponseBody::local(body));
+        let headers = response.headers_mut();
+        headers.insert(CONTENT_TYPE, HeaderValue::from_static(content_type));
+        if self.protocol == Some(Protocol::Messages) {
+            headers.insert(ANTHROPIC_REQUEST_ID, self.id.value());
+        }
         response
     }
 
