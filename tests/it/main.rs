@@ -21,6 +21,7 @@ mod limits;
 mod mixed;
 mod model;
 mod policy;
+mod protocols;
 mod proxy;
 mod reload;
 mod small_shops;
