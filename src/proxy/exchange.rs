@@ -135,9 +135,6 @@ impl Exchange {
         let mut response = Response::new(ResponseBody::local(body));
         let headers = response.headers_mut();
         headers.insert(CONTENT_TYPE, HeaderValue::from_static(content_type));
-        if self.protocol == Some(Protocol::Messages) {
-            headers.insert(ANTHROPIC_REQUEST_ID, self.id.value());
-        }
         response
     }
 
@@ -147,6 +144,10 @@ impl Exchange {
         let headers = response.headers_mut();
         // An upstream's own id is what its support asks for, and what clients expect to see.
         headers.entry(REQUEST_ID).or_insert_with(|| self.id.value());
+        if self.protocol == Some(Protocol::Messages) {
+            let id = headers.entry(ANTHROPIC_REQUEST_ID);
+            id.or_insert_with(|| self.id.value());
+        }
         if let Some(decision) = &self.decision {
             headers.insert(DECISION, HeaderValue::from_static(decision.action.as_str()));
         }
