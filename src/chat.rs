@@ -1,21 +1,37 @@
-//! The client's protocol: the text to judge out of a request, and a reply into the client's own shape.
+//! The client's protocol: the text to judge out of a request, and a reply or an error into the client's own
+//! shape.
 //!
 //! One file a protocol; [`Protocol`] is the one place that knows which path speaks which.
 
-pub mod completions;
+mod chat_completions;
+mod completions;
+mod fault;
 mod json;
 pub mod line;
+mod messages;
+mod response;
+mod responses;
 pub mod stream;
+mod turn;
 
 use bytes::Bytes;
+use serde_json::{Map, Value};
+
+pub use fault::Fault;
 
 use crate::language::Language;
 
-/// A chat protocol that is judged.
+/// A protocol that is judged.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Protocol {
     /// OpenAI Chat Completions.
     ChatCompletions,
+    /// OpenAI Responses.
+    Responses,
+    /// OpenAI Completions, which came before chats.
+    Completions,
+    /// Anthropic Messages.
+    Messages,
 }
 
 /// A request as far as the gate reads it.
@@ -23,9 +39,19 @@ pub enum Protocol {
 pub struct Prompt {
     /// What is judged.
     pub text: Text,
+    /// Whether the turn that is judged also holds something that may hold words, in a shape that is not known
+    /// here: a file, a sound, a part or a role that the protocol does not have.
+    pub unread: bool,
     /// What was said before the turn that is judged.
     pub context: Context,
-    /// The model asked for, echoed in replies made here.
+    /// How a reply made here is to look.
+    pub reply: ReplyShape,
+}
+
+/// How a reply made here is to look, as the request has it. What a protocol does not have stays at its default.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct ReplyShape {
+    /// The model asked for, echoed: its first 256 characters.
     pub model: String,
     /// Whether the reply is to be a stream.
     pub stream: bool,
@@ -35,6 +61,8 @@ pub struct Prompt {
     pub choices: usize,
     /// Whether the client parses what the model says: it gets a refusal in place of prose.
     pub structured: bool,
+    /// Fields of the request that the reply repeats, together no more than 32 KiB.
+    pub echo: Map<String, Value>,
 }
 
 /// The text of the turn to judge.
@@ -44,7 +72,7 @@ pub enum Text {
     Question(String),
     /// No words: a picture alone, a tool's result, no user message at all.
     None,
-    /// Something that may hold words, in a shape that is not known here.
+    /// No words, but something that may hold some, in a shape that is not known here.
     UnknownShape,
 }
 
@@ -73,11 +101,26 @@ pub struct Reply {
 }
 
 impl Protocol {
+    /// Each of them.
+    pub const ALL: [Protocol; 4] = [
+        Protocol::ChatCompletions,
+        Protocol::Responses,
+        Protocol::Completions,
+        Protocol::Messages,
+    ];
+
     /// The protocol of a path; none where the path is not judged.
     pub fn of_path(path: &str) -> Option<Self> {
-        match path {
-            "/v1/chat/completions" => Some(Protocol::ChatCompletions),
-            _ => None,
+        Protocol::ALL.into_iter().find(|p| p.path() == path)
+    }
+
+    /// The path that speaks it.
+    pub fn path(self) -> &'static str {
+        match self {
+            Protocol::ChatCompletions => "/v1/chat/completions",
+            Protocol::Responses => "/v1/responses",
+            Protocol::Completions => "/v1/completions",
+            Protocol::Messages => "/v1/messages",
         }
     }
 
@@ -85,6 +128,9 @@ impl Protocol {
     pub fn as_str(self) -> &'static str {
         match self {
             Protocol::ChatCompletions => "chat_completions",
+            Protocol::Responses => "responses",
+            Protocol::Completions => "completions",
+            Protocol::Messages => "messages",
         }
     }
 
@@ -94,14 +140,39 @@ impl Protocol {
     /// What no server of this protocol could read either.
     pub fn prompt(self, body: &[u8]) -> Result<Prompt, Unreadable> {
         match self {
-            Protocol::ChatCompletions => completions::prompt(body),
+            Protocol::ChatCompletions => chat_completions::prompt(body),
+            Protocol::Responses => responses::prompt(body),
+            Protocol::Completions => completions::prompt(body),
+            Protocol::Messages => messages::prompt(body),
         }
     }
 
     /// Phrases a reply made here. `id` tells replies apart, `created` is in seconds of Unix time.
     pub fn reply(self, prompt: &Prompt, text: &str, id: &str, created: u64) -> Reply {
+        let shape = &prompt.reply;
         match self {
-            Protocol::ChatCompletions => completions::reply(prompt, text, id, created),
+            Protocol::ChatCompletions => chat_completions::reply(shape, text, id, created),
+            Protocol::Responses => response::reply(shape, text, id, created),
+            Protocol::Completions => completions::reply(shape, text, id, created),
+            Protocol::Messages => messages::reply(shape, text, id),
+        }
+    }
+
+    /// The body of an error, in JSON. `request_id` is what the reply's headers say.
+    pub fn error(self, fault: &Fault, request_id: &str) -> Bytes {
+        let error = match self {
+            Protocol::Messages => fault.anthropic(Some(request_id)),
+            _ => fault.openai(),
+        };
+        error.to_string().into()
+    }
+
+    /// The event that ends a stream which broke off, so that the client's SDK raises an error.
+    pub fn stream_error(self, fault: &Fault) -> String {
+        match self {
+            Protocol::ChatCompletions | Protocol::Completions => stream::event(&fault.openai()),
+            Protocol::Responses => response::stream_error(fault),
+            Protocol::Messages => stream::named_event("error", &fault.anthropic(None)),
         }
     }
 }
@@ -112,6 +183,24 @@ impl Prompt {
         match &self.text {
             Text::Question(text) => Language::of_text(text),
             Text::None | Text::UnknownShape => Language::En,
+        }
+    }
+}
+
+impl Reply {
+    /// A body of JSON.
+    fn json(body: &Value) -> Self {
+        Reply {
+            content_type: "application/json",
+            body: body.to_string().into(),
+        }
+    }
+
+    /// A body of events.
+    fn stream(events: String) -> Self {
+        Reply {
+            content_type: stream::CONTENT_TYPE,
+            body: events.into(),
         }
     }
 }

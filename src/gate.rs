@@ -20,6 +20,7 @@ use crate::bare::is_bare;
 use crate::chat::{Context, Prompt, Text};
 use crate::config::{self, Mode, Stages};
 use crate::embed::{EmbedError, Embedder};
+use crate::intent::Action;
 use crate::snapshot::Snapshot;
 use crate::verdict::{Assessment, Decision, Reason, Stage, Timings};
 use notices::Notices;
@@ -103,7 +104,19 @@ impl Gate {
             Text::UnknownShape => return Decision::unjudged(Reason::UnknownShape),
         };
         match self.evidence(snapshot, text, &prompt.context).await {
-            Ok(evidence) => policy::decide(snapshot, self.policy(), &evidence),
+            Ok(evidence) => {
+                let decision = policy::decide(snapshot, self.policy(), &evidence);
+                match prompt.unread && decision.action != Action::Reject {
+                    // The words that were read pass; others may stand beside them.
+                    true => Decision {
+                        judgement: decision.judgement,
+                        topic: decision.topic,
+                        mixed: decision.mixed,
+                        ..Decision::unjudged(Reason::UnknownShape)
+                    },
+                    false => decision,
+                }
+            }
             Err(EmbedError::QueueFull) => Decision::unjudged(Reason::QueueFull),
             Err(EmbedError::Failed(error)) => {
                 tracing::debug!(%error, "a question could not be embedded");

@@ -168,6 +168,7 @@ impl Journey<'_> {
         id: RequestId,
         mixed: bool,
     ) -> Result<Response<ResponseBody>, Refusal> {
+        let protocol = Protocol::of_path(request.uri().path());
         headers::prepare_request(request.headers_mut(), &id, mixed);
         let sent = Instant::now();
         let mut response = self.serving.settings.upstreams.send(request).await?;
@@ -175,7 +176,7 @@ impl Journey<'_> {
             .upstream_first_byte
             .observe(sent.elapsed().as_secs_f64());
         headers::prepare_response(response.headers_mut());
-        Ok(response.map(ResponseBody::upstream))
+        Ok(ResponseBody::upstream(response, protocol))
     }
 }
 

@@ -1,16 +1,215 @@
 //! JSON as clients really send it.
 
 use std::borrow::Cow;
+use std::fmt;
+use std::marker::PhantomData;
 
-use serde::de::DeserializeOwned;
+use serde::de::value::MapAccessDeserializer;
+use serde::de::{DeserializeOwned, IgnoredAny, MapAccess, SeqAccess, Visitor};
+use serde::{Deserialize, Deserializer};
 
 /// Reads JSON, and reads it once more with what is no Unicode replaced: a front end that cuts a text inside an
 /// emoji sends half of it, which upstreams take.
-pub(super) fn read<T: DeserializeOwned>(body: &[u8]) -> serde_json::Result<T> {
+fn read<T: DeserializeOwned>(body: &[u8]) -> serde_json::Result<T> {
     serde_json::from_slice(body).or_else(|error| {
         let mended = mend_surrogates(&String::from_utf8_lossy(body));
         serde_json::from_str(&mended).map_err(|_| error)
     })
+}
+
+/// Reads an object, and nothing but an object: by itself a struct is read from a list, too.
+pub(super) fn read_object<T: DeserializeOwned>(body: &[u8]) -> serde_json::Result<T> {
+    read::<Fields<T>>(body).map(|fields| fields.0)
+}
+
+/// A struct that is read from an object only.
+pub(super) struct Fields<T>(pub(super) T);
+
+impl<'de, T: Deserialize<'de>> Deserialize<'de> for Fields<T> {
+    fn deserialize<D: Deserializer<'de>>(json: D) -> Result<Self, D::Error> {
+        json.deserialize_map(FieldsVisitor(PhantomData))
+    }
+}
+
+struct FieldsVisitor<T>(PhantomData<T>);
+
+impl<'de, T: Deserialize<'de>> Visitor<'de> for FieldsVisitor<T> {
+    type Value = Fields<T>;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("an object")
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, object: A) -> Result<Fields<T>, A::Error> {
+        T::deserialize(MapAccessDeserializer::new(object)).map(Fields)
+    }
+}
+
+/// A type that is read from whatever value stands in its place: what it does not know is skipped without being
+/// kept, so that a body costs no more memory than the words in it.
+pub(super) trait Skim<'de>: Sized {
+    /// From a value of a kind that is not known.
+    fn other() -> Self;
+
+    /// From nothing.
+    fn null() -> Self {
+        Self::other()
+    }
+
+    /// From a string.
+    fn text(_text: &str) -> Self {
+        Self::other()
+    }
+
+    /// From a list.
+    fn list<A: SeqAccess<'de>>(mut list: A) -> Result<Self, A::Error> {
+        while list.next_element::<IgnoredAny>()?.is_some() {}
+        Ok(Self::other())
+    }
+
+    /// From an object.
+    fn object<A: MapAccess<'de>>(mut object: A) -> Result<Self, A::Error> {
+        while object.next_entry::<IgnoredAny, IgnoredAny>()?.is_some() {}
+        Ok(Self::other())
+    }
+}
+
+/// Reads a type that can be read from any value.
+pub(super) fn skim<'de, D: Deserializer<'de>, T: Skim<'de>>(json: D) -> Result<T, D::Error> {
+    json.deserialize_any(Skimmer(PhantomData))
+}
+
+struct Skimmer<T>(PhantomData<T>);
+
+impl<'de, T: Skim<'de>> Visitor<'de> for Skimmer<T> {
+    type Value = T;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("any value")
+    }
+
+    fn visit_bool<E>(self, _: bool) -> Result<T, E> {
+        Ok(T::other())
+    }
+
+    fn visit_i64<E>(self, _: i64) -> Result<T, E> {
+        Ok(T::other())
+    }
+
+    fn visit_u64<E>(self, _: u64) -> Result<T, E> {
+        Ok(T::other())
+    }
+
+    fn visit_f64<E>(self, _: f64) -> Result<T, E> {
+        Ok(T::other())
+    }
+
+    fn visit_unit<E>(self) -> Result<T, E> {
+        Ok(T::null())
+    }
+
+    fn visit_str<E>(self, text: &str) -> Result<T, E> {
+        Ok(T::text(text))
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, list: A) -> Result<T, A::Error> {
+        T::list(list)
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, object: A) -> Result<T, A::Error> {
+        T::object(object)
+    }
+}
+
+/// A string, or none where something else stands in its place.
+#[derive(Debug, Default)]
+pub(super) struct Word(pub(super) Option<String>);
+
+impl Word {
+    pub(super) fn as_str(&self) -> Option<&str> {
+        self.0.as_deref()
+    }
+
+    /// The name of a model, to be repeated in every event of a reply: no name is longer.
+    pub(super) fn into_model(self) -> String {
+        const LONGEST: usize = 256;
+        let mut name = self.0.unwrap_or_default();
+        if let Some((end, _)) = name.char_indices().nth(LONGEST) {
+            name.truncate(end);
+        }
+        name
+    }
+}
+
+impl Skim<'_> for Word {
+    fn other() -> Self {
+        Word(None)
+    }
+
+    fn text(text: &str) -> Self {
+        Word(Some(text.to_owned()))
+    }
+}
+
+impl<'de> Deserialize<'de> for Word {
+    fn deserialize<D: Deserializer<'de>>(json: D) -> Result<Self, D::Error> {
+        skim(json)
+    }
+}
+
+/// An object, or none where something else stands in its place.
+#[derive(Debug, Default)]
+pub(super) struct Object<T>(pub(super) Option<T>);
+
+impl<'de, T: Deserialize<'de>> Skim<'de> for Object<T> {
+    fn other() -> Self {
+        Object(None)
+    }
+
+    fn object<A: MapAccess<'de>>(object: A) -> Result<Self, A::Error> {
+        T::deserialize(MapAccessDeserializer::new(object)).map(|object| Object(Some(object)))
+    }
+}
+
+impl<'de, T: Deserialize<'de>> Deserialize<'de> for Object<T> {
+    fn deserialize<D: Deserializer<'de>>(json: D) -> Result<Self, D::Error> {
+        skim(json)
+    }
+}
+
+/// Whether anything stands there but null.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Given(pub(super) bool);
+
+impl Skim<'_> for Given {
+    fn other() -> Self {
+        Given(true)
+    }
+
+    fn null() -> Self {
+        Given(false)
+    }
+}
+
+impl<'de> Deserialize<'de> for Given {
+    fn deserialize<D: Deserializer<'de>>(json: D) -> Result<Self, D::Error> {
+        skim(json)
+    }
+}
+
+/// What a format of output is asked for by.
+#[derive(Debug, Default, Deserialize)]
+pub(super) struct Format {
+    #[serde(default, rename = "type")]
+    kind: Word,
+}
+
+impl Object<Format> {
+    /// Whether the client parses what the model says.
+    pub(super) fn is_structured(&self) -> bool {
+        let kind = self.0.as_ref().and_then(|format| format.kind.as_str());
+        matches!(kind, Some("json_schema" | "json_object"))
+    }
 }
 
 /// Escaped halves of surrogate pairs without their other half become U+FFFD.

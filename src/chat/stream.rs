@@ -5,11 +5,17 @@ use serde_json::Value;
 /// The `content-type` of a stream of events.
 pub const CONTENT_TYPE: &str = "text/event-stream; charset=utf-8";
 
-/// Appends one event of JSON data.
-pub fn event(stream: &mut String, data: &Value) {
-    stream.push_str("data: ");
-    stream.push_str(&data.to_string());
-    stream.push_str("\n\n");
+/// The last event of OpenAI's older streams.
+pub(super) const DONE: &str = "data: [DONE]\n\n";
+
+/// One event of JSON data.
+pub(super) fn event(data: &Value) -> String {
+    format!("data: {data}\n\n")
+}
+
+/// The same with its name in a line of its own.
+pub(super) fn named_event(name: &str, data: &Value) -> String {
+    format!("event: {name}\ndata: {data}\n\n")
 }
 
 /// A text in pieces as a model would send them: a few characters each, never inside a character.

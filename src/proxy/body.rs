@@ -1,18 +1,19 @@
 //! Bodies on their way in and out, within bounds.
 
 use std::pin::Pin;
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, ready};
 
 use bytes::Bytes;
-use http::header::CONTENT_LENGTH;
-use http::{HeaderMap, Request};
+use http::header::{CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_TYPE};
+use http::{HeaderMap, Request, Response};
 use http_body::{Body, Frame, SizeHint};
 use http_body_util::{BodyExt, Full, LengthLimitError, Limited};
 use hyper::body::Incoming;
 use tokio::time::timeout;
 
 use super::exchange::Exchange;
-use super::refusal::Refusal;
+use super::refusal::{self, Refusal};
+use crate::chat::Protocol;
 use crate::config::Limits;
 use crate::upstream::{Outgoing, ReplyBody, StreamError, UpstreamError};
 
@@ -82,10 +83,24 @@ pub(super) fn stream_through(incoming: Incoming, limit: usize) -> Outgoing {
     Outgoing::Stream(reqwest::Body::wrap(Limited::new(incoming, limit)))
 }
 
+/// Whether a reply is a stream of events to which one can be added.
+fn takes_events(headers: &HeaderMap) -> bool {
+    let events = headers.get(CONTENT_TYPE).is_some_and(|kind| {
+        let kind = kind.as_bytes();
+        let essence = kind.split(|b| *b == b';').next().unwrap_or_default();
+        essence
+            .trim_ascii()
+            .eq_ignore_ascii_case(b"text/event-stream")
+    });
+    events && !headers.contains_key(CONTENT_LENGTH) && !headers.contains_key(CONTENT_ENCODING)
+}
+
 /// A response's body, and the exchange that ends with it.
 #[derive(Debug)]
 pub struct ResponseBody {
     source: Source,
+    /// Whose error event ends the body if it breaks off; none where it is no stream of events.
+    ending: Option<Protocol>,
     exchange: Option<Exchange>,
 }
 
@@ -100,16 +115,23 @@ impl ResponseBody {
     pub(super) fn local(bytes: Bytes) -> Self {
         ResponseBody {
             source: Source::Local(Full::new(bytes)),
+            ending: None,
             exchange: None,
         }
     }
 
-    /// The upstream's body as it comes.
-    pub(super) fn upstream(body: ReplyBody) -> Self {
-        ResponseBody {
+    /// The upstream's reply as it comes. Where it is a stream of events that breaks off, the protocol's error
+    /// event ends it.
+    pub(super) fn upstream(
+        reply: Response<ReplyBody>,
+        protocol: Option<Protocol>,
+    ) -> Response<ResponseBody> {
+        let ending = protocol.filter(|_| takes_events(reply.headers()));
+        reply.map(|body| ResponseBody {
             source: Source::Upstream(Box::pin(body)),
+            ending,
             exchange: None,
-        }
+        })
     }
 
     /// The exchange is recorded when this body is gone.
@@ -134,10 +156,20 @@ impl Body for ResponseBody {
                 .map_err(|never| match never {}),
             Source::Upstream(body) => body.as_mut().poll_frame(cx),
         };
-        if let (Poll::Ready(frame), Some(exchange)) = (&frame, &mut this.exchange) {
+        let frame = ready!(frame);
+        if let Some(exchange) = &mut this.exchange {
             exchange.passed(frame.as_ref());
         }
-        frame
+        match (frame, this.ending) {
+            (Some(Err(error)), Some(protocol)) => {
+                this.source = Source::Local(Full::default());
+                this.ending = None;
+                let event = protocol.stream_error(&refusal::of_stream(&error));
+                // An event that was under way ends first, broken as it is.
+                Poll::Ready(Some(Ok(Frame::data(format!("\n\n{event}").into()))))
+            }
+            (frame, _) => Poll::Ready(frame),
+        }
     }
 
     fn is_end_stream(&self) -> bool {

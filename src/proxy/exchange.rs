@@ -10,9 +10,9 @@ use http_body::Frame;
 use tokio::sync::OwnedSemaphorePermit;
 
 use super::body::ResponseBody;
-use super::headers::{DECISION, REQUEST_ID, RequestId};
+use super::headers::{ANTHROPIC_REQUEST_ID, DECISION, REQUEST_ID, RequestId};
 use super::protocol_label;
-use super::refusal::Refusal;
+use super::refusal::{self, Refusal};
 use crate::chat::{Prompt, Protocol};
 use crate::gate::course::Waiver;
 use crate::intent::Action;
@@ -124,10 +124,14 @@ impl Exchange {
             .duration_since(UNIX_EPOCH)
             .map_or(0, |since| since.as_secs());
         let reply = protocol.reply(prompt, reply.text(prompt.language()), self.id.as_str(), now);
-        let mut response = Response::new(ResponseBody::local(reply.body));
-        response
-            .headers_mut()
-            .insert(CONTENT_TYPE, HeaderValue::from_static(reply.content_type));
+        self.local(reply.content_type, reply.body)
+    }
+
+    /// A response with a body made here.
+    pub(super) fn local(&self, content_type: &'static str, body: Bytes) -> Response<ResponseBody> {
+        let mut response = Response::new(ResponseBody::local(body));
+        let headers = response.headers_mut();
+        headers.insert(CONTENT_TYPE, HeaderValue::from_static(content_type));
         response
     }
 
@@ -137,6 +141,10 @@ impl Exchange {
         let headers = response.headers_mut();
         // An upstream's own id is what its support asks for, and what clients expect to see.
         headers.entry(REQUEST_ID).or_insert_with(|| self.id.value());
+        if self.protocol == Some(Protocol::Messages) {
+            let id = headers.entry(ANTHROPIC_REQUEST_ID);
+            id.or_insert_with(|| self.id.value());
+        }
         if let Some(decision) = &self.decision {
             headers.insert(DECISION, HeaderValue::from_static(decision.action.as_str()));
         }
@@ -148,7 +156,7 @@ impl Exchange {
         match frame {
             Some(Ok(_)) => {}
             Some(Err(error)) => {
-                self.outcome = "upstream_stream_broke_off";
+                self.outcome = refusal::of_stream(error).code;
                 self.metrics
                     .upstream_errors
                     .with_label_values(&[self.outcome])

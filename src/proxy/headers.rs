@@ -13,6 +13,8 @@ pub(super) const DECISION: HeaderName = HeaderName::from_static("x-intentgate-de
 pub(super) const MIXED: HeaderName = HeaderName::from_static("x-intentgate-mixed");
 /// Tells requests apart in every log.
 pub(super) const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
+/// The same, where Anthropic's clients look for it.
+pub(super) const ANTHROPIC_REQUEST_ID: HeaderName = HeaderName::from_static("request-id");
 
 /// The longest id that is taken from a client.
 const MAX_ID_LENGTH: usize = 128;

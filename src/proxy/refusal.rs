@@ -1,13 +1,12 @@
 //! Errors → responses: the one table of statuses, codes and texts that clients see.
 
-use http::header::{ALLOW, CONTENT_TYPE, RETRY_AFTER};
+use http::header::{ALLOW, RETRY_AFTER};
 use http::{HeaderValue, Response, StatusCode};
-use serde_json::json;
 
 use super::body::ResponseBody;
 use super::exchange::Exchange;
-use crate::chat::Unreadable;
-use crate::upstream::UpstreamError;
+use crate::chat::{Fault, Protocol, Unreadable};
+use crate::upstream::{StreamError, UpstreamError};
 use crate::verdict::Reason;
 
 /// Why a request got no reply.
@@ -45,35 +44,21 @@ pub(super) enum Refusal {
     Upstream(#[from] UpstreamError),
 }
 
-/// How a refusal looks from outside.
-struct Row {
-    status: StatusCode,
-    /// OpenAI's class of error.
-    kind: &'static str,
-    code: &'static str,
-    message: String,
-}
-
 impl Refusal {
-    fn row(&self) -> Row {
-        let row = |status, kind, code, message: &str| Row {
+    fn fault(&self) -> Fault {
+        let row = |status, code, message: &str| Fault {
             status,
-            kind,
             code,
             message: message.to_owned(),
         };
-        let client = "invalid_request_error";
-        let server = "server_error";
         match self {
             Refusal::Busy => row(
                 StatusCode::SERVICE_UNAVAILABLE,
-                server,
                 "gateway_busy",
                 "Too many requests are in flight. Please try again in a moment.",
             ),
-            Refusal::NotServed(path) => Row {
+            Refusal::NotServed(path) => Fault {
                 status: StatusCode::FORBIDDEN,
-                kind: client,
                 code: "path_not_served",
                 message: format!(
                     "{path} is neither judged nor passed through by this gateway. Its operator can add it to upstream.pass_through."
@@ -81,13 +66,11 @@ impl Refusal {
             },
             Refusal::Method => row(
                 StatusCode::METHOD_NOT_ALLOWED,
-                client,
                 "method_not_allowed",
                 "Use POST here.",
             ),
-            Refusal::TooLarge { limit } => Row {
+            Refusal::TooLarge { limit } => Fault {
                 status: StatusCode::PAYLOAD_TOO_LARGE,
-                kind: client,
                 code: "body_too_large",
                 message: format!(
                     "The request body is larger than {limit} bytes, the limit of this gateway (limits.body)."
@@ -95,31 +78,24 @@ impl Refusal {
             },
             Refusal::SlowBody => row(
                 StatusCode::REQUEST_TIMEOUT,
-                client,
                 "body_timeout",
                 "The request body did not arrive in time.",
             ),
             Refusal::BrokenBody(_) | Refusal::Upstream(UpstreamError::RequestBroke(_)) => row(
                 StatusCode::BAD_REQUEST,
-                client,
                 "body_incomplete",
                 "The request body broke off.",
             ),
-            Refusal::Unreadable(unreadable) => row(
-                StatusCode::BAD_REQUEST,
-                client,
-                "unreadable_request",
-                &unreadable.0,
-            ),
+            Refusal::Unreadable(unreadable) => {
+                row(StatusCode::BAD_REQUEST, "unreadable_request", &unreadable.0)
+            }
             Refusal::Unjudged(Reason::UnknownShape) => row(
                 StatusCode::BAD_REQUEST,
-                client,
                 "unknown_shape",
                 "The last turn holds content in a shape that this gateway does not read (gate.unknown_shape). Please send it as text.",
             ),
-            Refusal::Unjudged(reason) => Row {
+            Refusal::Unjudged(reason) => Fault {
                 status: StatusCode::SERVICE_UNAVAILABLE,
-                kind: server,
                 code: match reason {
                     Reason::QueueFull => "gate_queue_full",
                     Reason::OverBudget => "gate_over_budget",
@@ -132,42 +108,37 @@ impl Refusal {
             },
             Refusal::Upstream(UpstreamError::Unreachable(_)) => row(
                 StatusCode::BAD_GATEWAY,
-                server,
                 "upstream_unreachable",
                 "The model's server cannot be reached. Please try again later.",
             ),
             Refusal::Upstream(UpstreamError::BrokeOff(_)) => row(
                 StatusCode::BAD_GATEWAY,
-                server,
                 "upstream_broke_off",
                 "The model's server broke off before it replied. Please try again.",
             ),
             Refusal::Upstream(UpstreamError::TimedOut(_)) => row(
                 StatusCode::GATEWAY_TIMEOUT,
-                server,
                 "upstream_timeout",
                 "The model's server did not reply in time. Please try again.",
             ),
             Refusal::Upstream(UpstreamError::Unavailable { .. }) => row(
                 StatusCode::SERVICE_UNAVAILABLE,
-                server,
                 "upstream_unavailable",
                 "The model's server keeps failing. Please try again in a moment.",
             ),
         }
     }
 
-    /// The response in OpenAI's error shape; the inner text goes to the log, once.
+    /// The response in the error shape of the client's protocol, in OpenAI's where the path speaks none; the
+    /// inner text goes to the log, once.
     pub(super) fn respond(&self, exchange: &mut Exchange) -> Response<ResponseBody> {
-        let row = self.row();
-        exchange.refused(row.code, matches!(self, Refusal::Upstream(_)), self);
-        let error =
-            json!({"message": row.message, "type": row.kind, "param": null, "code": row.code});
-        let body = json!({"error": error}).to_string();
-        let mut response = Response::new(ResponseBody::local(body.into()));
-        *response.status_mut() = row.status;
+        let fault = self.fault();
+        exchange.refused(fault.code, matches!(self, Refusal::Upstream(_)), self);
+        let protocol = exchange.protocol.unwrap_or(Protocol::ChatCompletions);
+        let body = protocol.error(&fault, exchange.id.as_str());
+        let mut response = exchange.local("application/json", body);
+        *response.status_mut() = fault.status;
         let headers = response.headers_mut();
-        headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
         match self {
             Refusal::Busy => headers.insert(RETRY_AFTER, HeaderValue::from_static("1")),
             Refusal::Unjudged(reason) if reason.is_failure() => {
@@ -182,5 +153,31 @@ impl Refusal {
             _ => None,
         };
         response
+    }
+}
+
+/// What the event says that ends a stream which broke off.
+pub(super) fn of_stream(error: &StreamError) -> Fault {
+    let (status, code, message) = match error {
+        StreamError::BrokeOff(_) => (
+            StatusCode::BAD_GATEWAY,
+            "upstream_stream_broke_off",
+            "The model's server broke off in the middle of its reply. Please try again.",
+        ),
+        StreamError::Silent(_) => (
+            StatusCode::GATEWAY_TIMEOUT,
+            "upstream_stream_silent",
+            "The model's server fell silent in the middle of its reply. Please try again.",
+        ),
+        StreamError::TooLong(_) => (
+            StatusCode::GATEWAY_TIMEOUT,
+            "upstream_stream_too_long",
+            "The model's server did not finish its reply in time. Please try again.",
+        ),
+    };
+    Fault {
+        status,
+        code,
+        message: message.to_owned(),
     }
 }

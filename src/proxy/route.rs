@@ -69,9 +69,20 @@ mod tests {
     #[test]
     fn only_known_paths_are_served() {
         let routes = Routes::new(&["/v1/models".to_owned(), "/v1/embeddings/".to_owned()]);
-        let judged = Some(Route::Judge(Protocol::ChatCompletions));
+        let judged = |protocol| Some(Route::Judge(protocol));
         for (method, path, expected) in [
-            (Method::POST, "/v1/chat/completions", judged),
+            (
+                Method::POST,
+                "/v1/chat/completions",
+                judged(Protocol::ChatCompletions),
+            ),
+            (Method::POST, "/v1/responses", judged(Protocol::Responses)),
+            (
+                Method::POST,
+                "/v1/completions",
+                judged(Protocol::Completions),
+            ),
+            (Method::POST, "/v1/messages", judged(Protocol::Messages)),
             (Method::GET, "/v1/chat/completions", None),
             (Method::POST, "/v1/chat/completions/", None),
             (Method::POST, "//v1/chat/completions", None),
@@ -83,7 +94,10 @@ mod tests {
             (Method::POST, "/v1/models/%2e%2E/chat/completions", None),
             (Method::POST, "/v1/models/..%2fchat/completions", None),
             (Method::POST, "/v1/models\\..\\chat\\completions", None),
-            (Method::POST, "/v1/responses", None),
+            (Method::GET, "/v1/responses", None),
+            (Method::POST, "/v1/responses/resp_1/cancel", None),
+            (Method::POST, "/v1/messages/count_tokens", None),
+            (Method::POST, "/v1/messages/batches", None),
             (Method::GET, "/", None),
         ] {
             assert_eq!(

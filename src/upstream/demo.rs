@@ -13,7 +13,7 @@ use http_body_util::{BodyExt, Full, Limited, StreamBody};
 use hyper::body::Incoming;
 use serde_json::{Value, json};
 
-use crate::chat::{Prompt, Protocol, stream};
+use crate::chat::{Fault, Prompt, Protocol, stream};
 use crate::language::Phrase;
 
 /// Before the first piece of a reply, as a model thinks.
@@ -25,13 +25,16 @@ const MAX_BODY: usize = 64 << 20;
 
 type DemoBody = UnsyncBoxBody<Bytes, Infallible>;
 
-/// Answers one request as an OpenAI server would.
+/// Answers one request as a server of its protocol would.
 ///
 /// # Errors
 /// Never.
 pub async fn answer(request: Request<Incoming>) -> Result<Response<DemoBody>, Infallible> {
+    let protocol = Protocol::of_path(request.uri().path());
+    if let (&Method::POST, Some(protocol)) = (request.method(), protocol) {
+        return Ok(complete(protocol, request).await);
+    }
     Ok(match (request.method(), request.uri().path()) {
-        (&Method::POST, "/v1/chat/completions") => complete(request).await,
         (&Method::GET, "/v1/models") => respond_json(
             StatusCode::OK,
             &json!({"object": "list", "data": [model()]}),
@@ -41,21 +44,21 @@ pub async fn answer(request: Request<Incoming>) -> Result<Response<DemoBody>, In
     })
 }
 
-async fn complete(request: Request<Incoming>) -> Response<DemoBody> {
+async fn complete(protocol: Protocol, request: Request<Incoming>) -> Response<DemoBody> {
     let body = Limited::new(request.into_body(), MAX_BODY).collect().await;
     let body = body.map(|body| body.to_bytes()).unwrap_or_default();
-    match Protocol::ChatCompletions.prompt(&body) {
-        Ok(prompt) => reply(&prompt).await,
-        Err(unreadable) => error(StatusCode::BAD_REQUEST, &unreadable.0),
+    match protocol.prompt(&body) {
+        Ok(prompt) => reply(protocol, &prompt).await,
+        Err(unreadable) => error(protocol, StatusCode::BAD_REQUEST, unreadable.0),
     }
 }
 
-async fn reply(prompt: &Prompt) -> Response<DemoBody> {
+async fn reply(protocol: Protocol, prompt: &Prompt) -> Response<DemoBody> {
     tokio::time::sleep(FIRST_PIECE).await;
     let words = words();
     let words = words.text(prompt.language());
-    let reply = Protocol::ChatCompletions.reply(prompt, words, "demo", 0);
-    let body = if prompt.stream {
+    let reply = protocol.reply(prompt, words, "demo", 0);
+    let body = if prompt.reply.stream {
         // The events of a whole reply, one at a time.
         StreamBody::new(paced(&String::from_utf8_lossy(&reply.body))).boxed_unsync()
     } else {
@@ -91,12 +94,17 @@ fn no_such(path: &str) -> Response<DemoBody> {
     let message = format!(
         "The built-in demo upstream has no {path}. Set upstream.url in config.toml to use a real one."
     );
-    error(StatusCode::NOT_FOUND, &message)
+    error(Protocol::ChatCompletions, StatusCode::NOT_FOUND, message)
 }
 
-fn error(status: StatusCode, message: &str) -> Response<DemoBody> {
-    let error = json!({"message": message, "type": "invalid_request_error", "param": null, "code": "demo_upstream"});
-    respond_json(status, &json!({"error": error}))
+fn error(protocol: Protocol, status: StatusCode, message: String) -> Response<DemoBody> {
+    let fault = Fault {
+        status,
+        code: "demo_upstream",
+        message,
+    };
+    let body = Full::new(protocol.error(&fault, "demo"));
+    respond(status, "application/json", body.boxed_unsync())
 }
 
 fn respond_json(status: StatusCode, body: &Value) -> Response<DemoBody> {

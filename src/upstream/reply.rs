@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use http_body::{Body, Frame, SizeHint};
-use tokio::time::{Instant, Sleep, sleep, sleep_until};
+use tokio::time::{Instant, Sleep, sleep_until};
 
 /// The reply broke off in the middle.
 #[derive(Debug, thiserror::Error)]
@@ -28,10 +28,10 @@ pin_project_lite::pin_project! {
     pub struct ReplyBody {
         #[pin]
         body: reqwest::Body,
+        // Runs while nothing comes: most bodies are there when they are asked for, and need none.
         #[pin]
-        silence: Sleep,
-        #[pin]
-        end: Sleep,
+        patience: Option<Sleep>,
+        end: Instant,
         silence_allowed: Duration,
         total_allowed: Duration,
     }
@@ -47,8 +47,8 @@ impl ReplyBody {
     ) -> Self {
         ReplyBody {
             body,
-            silence: sleep(silence_allowed),
-            end: sleep_until(sent + total_allowed),
+            patience: None,
+            end: sent + total_allowed,
             silence_allowed,
             total_allowed,
         }
@@ -65,20 +65,25 @@ impl Body for ReplyBody {
     ) -> Poll<Option<Result<Frame<Bytes>, StreamError>>> {
         let mut this = self.project();
         // Before the body: one that never pauses does not go on for ever either.
-        if this.end.poll(cx).is_ready() {
+        if Instant::now() >= *this.end {
             return Poll::Ready(Some(Err(StreamError::TooLong(*this.total_allowed))));
         }
-        match this.body.poll_frame(cx) {
-            Poll::Ready(frame) => {
-                let silence_ends = Instant::now() + *this.silence_allowed;
-                this.silence.as_mut().reset(silence_ends);
-                Poll::Ready(frame.map(|frame| frame.map_err(StreamError::BrokeOff)))
-            }
-            Poll::Pending => {
-                ready!(this.silence.poll(cx));
-                Poll::Ready(Some(Err(StreamError::Silent(*this.silence_allowed))))
-            }
+        if let Poll::Ready(frame) = this.body.poll_frame(cx) {
+            this.patience.set(None);
+            return Poll::Ready(frame.map(|frame| frame.map_err(StreamError::BrokeOff)));
         }
+        if this.patience.is_none() {
+            let silence_ends = Instant::now() + *this.silence_allowed;
+            let until = silence_ends.min(*this.end);
+            this.patience.set(Some(sleep_until(until)));
+        }
+        if let Some(patience) = this.patience.as_mut().as_pin_mut() {
+            ready!(patience.poll(cx));
+        }
+        Poll::Ready(Some(Err(match Instant::now() >= *this.end {
+            true => StreamError::TooLong(*this.total_allowed),
+            false => StreamError::Silent(*this.silence_allowed),
+        })))
     }
 
     fn is_end_stream(&self) -> bool {

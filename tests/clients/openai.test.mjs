@@ -2,35 +2,32 @@
 //
 // `run.sh` starts the gateway with the shipped intents and the built-in demo in place of an LLM, and gives its
 // addresses as BASE_URL and ADMIN_URL. Read from top to bottom, this file says what a chat front end that
-// changes nothing but its base URL gets.
+// changes nothing but its base URL gets by Chat Completions; `openai-responses.test.mjs` goes on with the SDK's
+// other two protocols.
 
 import assert from 'node:assert/strict';
-import { readFileSync } from 'node:fs';
 import { describe, test } from 'node:test';
-import { setTimeout as sleep } from 'node:timers/promises';
 
 import OpenAI from 'openai';
 
-const { BASE_URL, ADMIN_URL } = process.env;
-const MODEL = 'a-model-of-the-front-end';
-const DEMO = { zh: '【演示模型】这个问题已被网关放行', en: '[demo model] The gateway let this question through' };
-const SHOP = { zh: '本店', en: 'our shop' };
+import {
+  BASE_URL,
+  ENGLISH_POEM,
+  GREETING,
+  MODEL,
+  ONE_OF_EACH,
+  POEM,
+  QUESTIONS,
+  REFUND,
+  collect,
+  ensureAnswered,
+  eventually,
+  forEach,
+  metric,
+} from './kit.mjs';
+
 const TOOL = { type: 'function', function: { name: 'find_order', parameters: { type: 'object', properties: {} } } };
 const PICTURE = { type: 'image_url', image_url: { url: 'data:image/png;base64,iVBORw0KGgo=' } };
-
-const REFUND = { language: 'zh', text: '我要退款', decision: 'forward' };
-const GREETING = { language: 'zh', text: '你好', decision: 'answer', intent: 'greeting' };
-const POEM = { language: 'zh', text: '帮我写一首关于春天的诗', decision: 'reject', intent: 'writing' };
-const ENGLISH_POEM = { language: 'en', text: 'write me a poem about spring', decision: 'reject', intent: 'writing' };
-const ONE_OF_EACH = [REFUND, GREETING, POEM];
-const QUESTIONS = [
-  ...ONE_OF_EACH,
-  ENGLISH_POEM,
-  { language: 'en', text: 'where is my refund', decision: 'forward' },
-  { language: 'en', text: 'hi there', decision: 'answer', intent: 'greeting' },
-  { language: 'zh', text: '今天北京天气怎么样', decision: 'reject', intent: 'weather_news' },
-  { language: 'en', text: 'what is the weather like in London today', decision: 'reject', intent: 'weather_news' },
-];
 
 // Nothing is used where no model replies.
 const FREE = {
@@ -68,64 +65,14 @@ const user = (content) => [{ role: 'user', content }];
 const decisionOn = async (messages, options) =>
   (await create({ messages, ...options }).asResponse()).headers.get('x-intentgate-decision');
 
-/** The text is the demo's, or word for word the reply of the intent's file. */
-function ensureAnswered(question, text) {
-  if (question.intent === undefined) {
-    assert.equal(text.slice(0, DEMO[question.language].length), DEMO[question.language]);
-    return;
-  }
-  const file = readFileSync(new URL(`../../intents/${question.intent}.toml`, import.meta.url), 'utf8');
-  const [, zh, en] = file.match(/^reply\s*=\s*\{\s*zh\s*=\s*(".*"),\s*en\s*=\s*(".*")\s*\}/m);
-  const reply = JSON.parse({ zh, en }[question.language]);
-  assert.equal(text, reply.replaceAll('{{name}}', SHOP[question.language]));
-}
-
-async function collect(stream) {
-  const chunks = [];
-  for await (const chunk of stream) chunks.push(chunk);
-  return chunks;
-}
-
 function contents(chunks, index = 0) {
   const choices = chunks.flatMap((chunk) => chunk.choices).filter((choice) => choice.index === index);
   return choices.map((choice) => choice.delta.content ?? '').join('');
 }
 
-/** The sum of a metric's samples that bear these labels, as the admin listener gives them. */
-async function metric(name, labels = {}) {
-  const text = await (await fetch(ADMIN_URL)).text();
-  const samples = [...text.matchAll(/^intentgate_(\w+)(?:\{(.*)\})? (\S+)$/gm)].filter((s) => s[1] === name);
-  const wanted = Object.entries(labels).map(([label, value]) => `${label}="${value}"`);
-  const bears = ([, , given = '']) => wanted.every((label) => given.split(',').includes(label));
-  return samples.filter(bears).reduce((sum, sample) => sum + Number(sample[3]), 0);
-}
-
 async function counted() {
-  const count = async (decision) => [
-    decision,
-    await metric('requests_total', { decision, protocol: 'chat_completions' }),
-  ];
+  const count = async (decision) => [decision, await metric('requests_total', { decision })];
   return Object.fromEntries(await Promise.all(['forward', 'answer', 'reject', 'refused'].map(count)));
-}
-
-/** A reply is counted when its last byte is gone, which may be after the client has read it. */
-async function eventually(read, expected) {
-  for (const deadline = Date.now() + 5000; Date.now() < deadline; await sleep(20)) {
-    try {
-      assert.deepEqual(await read(), expected);
-      return;
-    } catch (error) {
-      if (!(error instanceof assert.AssertionError)) throw error;
-    }
-  }
-  assert.deepEqual(await read(), expected);
-}
-
-/** A test for each of the questions. */
-function forEach(questions, name, body) {
-  describe(name, () => {
-    for (const question of questions) test(`${question.decision}: ${question.text}`, () => body(question));
-  });
 }
 
 // --- Replies ------------------------------------------------------------------------------------------------
@@ -322,13 +269,13 @@ describe('a failure is an error of the SDK that says what to do', () => {
   const { APIError, BadRequestError, NotFoundError, PermissionDeniedError } = OpenAI;
   const table = [
     {
-      name: 'the responses API, which is not judged',
-      ask: () => client.responses.create({ model: MODEL, input: POEM.text }),
-      error: [PermissionDeniedError, 403, 'path_not_served', '/v1/responses is neither judged nor passed through'],
+      name: "a response that the model's server keeps",
+      ask: () => client.responses.retrieve('resp_1'),
+      error: [PermissionDeniedError, 403, 'path_not_served', 'resp_1 is neither judged nor passed through'],
     },
     {
-      name: 'the old completions API, which is not judged',
-      ask: () => client.completions.create({ model: MODEL, prompt: POEM.text }),
+      name: 'batches, which are not judged',
+      ask: () => client.batches.list(),
       error: [PermissionDeniedError, 403, 'path_not_served', 'can add it to upstream.pass_through'],
     },
     {

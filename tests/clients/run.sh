@@ -1,5 +1,5 @@
 #!/bin/sh
-# Tests a gateway with the official `openai` clients for Python and Node.
+# Tests a gateway with the official clients of OpenAI and Anthropic for Python and Node, and with LangChain.
 #
 #   tests/clients/run.sh PATH_TO_BINARY
 #
@@ -61,7 +61,7 @@ trap 'exit 143' TERM HUP
 venv=$root/.venv/clients
 { python3 --version && cat "$here/requirements.txt"; } >"$scratch/stamp"
 if ! cmp -s "$scratch/stamp" "$venv/clients.stamp" || ! [ -x "$venv/bin/python" ]; then
-    say "installing the Python client"
+    say "installing the Python clients"
     python3 -m venv "$venv"
     "$venv/bin/python" -m pip install -q --disable-pip-version-check -r "$here/requirements.txt"
     cp "$scratch/stamp" "$venv/clients.stamp"
@@ -69,7 +69,7 @@ fi
 
 modules=$here/node_modules
 if ! cmp -s "$here/package-lock.json" "$modules/clients.stamp"; then
-    say "installing the Node client"
+    say "installing the Node clients"
     (cd "$here" && npm ci --silent --ignore-scripts --no-audit --no-fund)
     cp "$here/package-lock.json" "$modules/clients.stamp"
 fi
@@ -114,16 +114,20 @@ done
 export BASE_URL ADMIN_URL
 say "testing $BASE_URL"
 
-# --- Both suites, the second also where the first has failed --------------------------------------------------
+# --- All suites, each also where another has failed -----------------------------------------------------------
 
 failed=
-export PYTHONDONTWRITEBYTECODE=1
-"$venv/bin/python" -m pytest -q -p no:cacheprovider "$here/test_openai.py" || failed="$failed Python"
-node --test --test-reporter=dot "$here/openai.test.mjs" || failed="$failed Node"
+# LangChain reports nothing to its makers.
+export PYTHONDONTWRITEBYTECODE=1 LANGSMITH_TRACING=false LANGCHAIN_TRACING_V2=false
+"$venv/bin/python" -m pytest -q -p no:cacheprovider "$here" || failed="$failed Python"
+# One after the other: what the gateway has counted is compared with what one file has sent.
+for file in "$here"/*.test.mjs; do
+    node --test --test-reporter=dot "$file" || failed="$failed $(basename "$file")"
+done
 
 kill -0 "$gateway" 2>/dev/null || failed="$failed gateway-ended"
 if [ -n "$failed" ]; then
     show_log
     fail "failed:$failed"
 fi
-say "both clients are content"
+say "all clients are content"

@@ -2,68 +2,40 @@
 
 `run.sh` starts the gateway with the shipped intents and the built-in demo in place of an LLM, and gives its
 addresses as BASE_URL and ADMIN_URL. Read from top to bottom, this file says what a chat front end that
-changes nothing but its base URL gets.
+changes nothing but its base URL gets by Chat Completions; `test_openai_responses.py` goes on with the SDK's
+other two protocols.
 """
 
 import asyncio
-import os
 import re
-import time
-import tomllib
-import urllib.request
 from collections import Counter
 from collections.abc import Callable
-from pathlib import Path
-from typing import NamedTuple, TypeVar
+from typing import NamedTuple
 
 import openai
 import pytest
 from openai import AsyncOpenAI, OpenAI
 from openai.types import CompletionUsage, Model
 from openai.types.chat import ChatCompletion, ChatCompletionChunk
-from pydantic import BaseModel
 
-BASE_URL, ADMIN_URL = os.environ["BASE_URL"], os.environ["ADMIN_URL"]
-INTENTS = Path(__file__).parents[2] / "intents"
-MODEL = "a-model-of-the-front-end"
-DEMO = {"zh": "【演示模型】这个问题已被网关放行", "en": "[demo model] The gateway let this question through"}
-SHOP = {"zh": "本店", "en": "our shop"}
+from kit import (
+    BASE_URL,
+    ENGLISH_POEM,
+    GREETING,
+    MODEL,
+    POEM,
+    QUESTIONS,
+    REFUND,
+    Question,
+    eventually,
+    every_question,
+    metric,
+    one_of_each,
+    strictly,
+)
+
 TOOL = {"type": "function", "function": {"name": "find_order", "parameters": {"type": "object", "properties": {}}}}
 PICTURE = {"type": "image_url", "image_url": {"url": "data:image/png;base64,iVBORw0KGgo="}}
-Reply = TypeVar("Reply", bound=BaseModel)
-
-
-class Question(NamedTuple):
-    language: str
-    text: str
-    decision: str
-    intent: str | None
-
-    def is_answered_by(self, text: str | None) -> bool:
-        """Whether a text is the demo's, or word for word the reply of the intent's file."""
-        if self.intent is None:
-            return text is not None and text.startswith(DEMO[self.language])
-        reply = tomllib.loads((INTENTS / f"{self.intent}.toml").read_text("utf-8"))["reply"]
-        return text == reply[self.language].replace("{{name}}", SHOP[self.language])
-
-
-REFUND = Question("zh", "我要退款", "forward", None)
-GREETING = Question("zh", "你好", "answer", "greeting")
-POEM = Question("zh", "帮我写一首关于春天的诗", "reject", "writing")
-ENGLISH_POEM = Question("en", "write me a poem about spring", "reject", "writing")
-QUESTIONS = [
-    REFUND,
-    Question("en", "where is my refund", "forward", None),
-    GREETING,
-    Question("en", "hi there", "answer", "greeting"),
-    POEM,
-    ENGLISH_POEM,
-    Question("zh", "今天北京天气怎么样", "reject", "weather_news"),
-    Question("en", "what is the weather like in London today", "reject", "weather_news"),
-]
-every_question = pytest.mark.parametrize("question", QUESTIONS, ids=lambda q: f"{q.decision}-{q.text}")
-one_of_each = pytest.mark.parametrize("question", [REFUND, GREETING, POEM], ids=lambda q: q.decision)
-
 # What this suite was answered, by decision, for the comparison with the gateway's own count at the end.
 answered: Counter[str] = Counter()
 
@@ -101,22 +73,6 @@ def decision_on(messages: list, **options) -> str:
     return reply.headers["x-intentgate-decision"]
 
 
-def strictly(model: type[Reply], json: str | bytes) -> Reply:
-    """The SDK's own model of a reply, every type exact and no field that the model does not have."""
-
-    def ensure_known(value) -> None:
-        if isinstance(value, BaseModel):
-            assert not value.model_extra, value
-            for _, inner in value:
-                ensure_known(inner)
-        for inner in value if isinstance(value, list) else []:
-            ensure_known(inner)
-
-    validated = model.model_validate_json(json, strict=True)
-    ensure_known(validated)
-    return validated
-
-
 def ensure_free(usage: CompletionUsage | None) -> None:
     assert usage is not None
     assert (usage.prompt_tokens, usage.completion_tokens, usage.total_tokens) == (0, 0, 0)
@@ -129,26 +85,9 @@ def contents(chunks: list[ChatCompletionChunk], choice: int = 0) -> str:
     return "".join(c.delta.content or "" for c in choices)
 
 
-def metric(name: str, **labels: str) -> float:
-    """The sum of a metric's samples that bear these labels, as the admin listener gives them."""
-    with urllib.request.urlopen(ADMIN_URL, timeout=5) as response:
-        text = response.read().decode()
-    samples = re.findall(rf"^intentgate_{name}(?:\{{(.*)\}})? (\S+)$", text, re.MULTILINE)
-    labelled = [(dict(re.findall(r'(\w+)="([^"]*)"', given)), value) for given, value in samples]
-    return sum(float(value) for given, value in labelled if labels.items() <= given.items())
-
-
-def eventually(holds: Callable[[], bool]) -> bool:
-    """A reply is counted when its last byte is gone, which may be after the client has read it."""
-    deadline = time.monotonic() + 5
-    while not holds() and time.monotonic() < deadline:
-        time.sleep(0.02)
-    return holds()
-
-
 def counted() -> dict[str, float]:
     decisions = ("forward", "answer", "reject", "refused")
-    return {d: metric("requests_total", decision=d, protocol="chat_completions") for d in decisions}
+    return {decision: metric("requests_total", decision=decision) for decision in decisions}
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -370,12 +309,12 @@ class Failure(NamedTuple):
 
 
 FAILURES = {
-    "the responses API, which is not judged": Failure(
-        lambda: client.responses.create(model=MODEL, input=POEM.text),
-        openai.PermissionDeniedError, 403, "path_not_served", "/v1/responses is neither judged nor passed through",
+    "a response that the model's server keeps": Failure(
+        lambda: client.responses.retrieve("resp_1"),
+        openai.PermissionDeniedError, 403, "path_not_served", "resp_1 is neither judged nor passed through",
     ),
-    "the old completions API, which is not judged": Failure(
-        lambda: client.completions.create(model=MODEL, prompt=POEM.text),
+    "batches, which are not judged": Failure(
+        lambda: client.batches.list(),
         openai.PermissionDeniedError, 403, "path_not_served", "can add it to upstream.pass_through",
     ),
     "a path that is not listed": Failure(

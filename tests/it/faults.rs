@@ -12,13 +12,26 @@ fn errors(code: &str) -> String {
     format!("intentgate_upstream_errors_total{{code=\"{code}\"}}")
 }
 
-/// A stream that has begun and must not end cleanly; it is counted as broken off.
+/// What is left of a stream, which must end with an error's event.
+async fn ends_with(code: &str, gateway: &Gateway, response: reqwest::Response) {
+    let text = soon("the end", response.text()).await.unwrap();
+    let last = text.trim_end().rsplit("\n\n").next().unwrap();
+    let error: serde_json::Value =
+        serde_json::from_str(last.strip_prefix("data: ").unwrap()).unwrap();
+    assert_eq!(error["error"]["code"], code, "{text}");
+    assert!(!text.contains("[DONE]"));
+    is_counted(code, gateway).await;
+}
+
+/// A reply that is no stream of events and must not end cleanly.
 async fn breaks(gateway: &Gateway, response: reqwest::Response) {
     let text = soon("the end", response.text()).await;
     assert!(text.is_err(), "a broken reply looks whole: {text:?}");
-    gateway
-        .metric_becomes(&errors("upstream_stream_broke_off"), 1.0)
-        .await;
+    is_counted("upstream_stream_broke_off", gateway).await;
+}
+
+async fn is_counted(code: &str, gateway: &Gateway) {
+    gateway.metric_becomes(&errors(code), 1.0).await;
     eventually("it is counted once", async || {
         gateway.sum("intentgate_requests_total").await == 1.0
     })
@@ -85,7 +98,7 @@ async fn an_upstream_silent_before_its_headers_is_a_504() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn an_upstream_silent_in_the_middle_breaks_the_stream() {
+async fn an_upstream_silent_in_the_middle_ends_the_stream_with_an_error() {
     let upstream = Upstream::start().await;
     let keys = "upstream.idle_timeout = '300ms'";
     let gateway = Gateway::start_with(&upstream.url(), keys).await;
@@ -94,12 +107,12 @@ async fn an_upstream_silent_in_the_middle_breaks_the_stream() {
     let response = soon("headers", gateway.chat(&stream(REFUND)).send())
         .await
         .unwrap();
-    breaks(&gateway, response).await;
+    ends_with("upstream_stream_silent", &gateway, response).await;
     pace.client_gone().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn an_upstream_that_breaks_off_in_the_middle_breaks_the_stream() {
+async fn an_upstream_that_breaks_off_in_the_middle_ends_the_stream_with_an_error() {
     let upstream = Upstream::start().await;
     let gateway = Gateway::start(&upstream).await;
     let pace = upstream.paces();
@@ -110,7 +123,7 @@ async fn an_upstream_that_breaks_off_in_the_middle_breaks_the_stream() {
     let first = soon("a piece", response.chunk()).await.unwrap();
     assert_eq!(first.unwrap(), "data: first\n\n");
     pace.break_off();
-    breaks(&gateway, response).await;
+    ends_with("upstream_stream_broke_off", &gateway, response).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]

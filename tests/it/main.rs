@@ -23,6 +23,7 @@ mod mixed;
 mod model;
 mod modes;
 mod policy;
+mod protocols;
 mod proxy;
 mod reload;
 mod retries;

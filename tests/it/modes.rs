@@ -155,3 +155,21 @@ async fn an_unknown_shape_passes_or_is_refused_and_is_counted_either_way() {
     let refused = "intentgate_requests_refused_total{code=\"unknown_shape\"}";
     gateway.metric_becomes(refused, 1.0).await;
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn words_beside_what_cannot_be_read_are_judged_all_the_same() {
+    let mut upstream = Upstream::start().await;
+    let gateway = Gateway::start(&upstream).await;
+    let beside = |text: &str| {
+        let parts = json!([{"type": "text", "text": text}, {"type": "poem", "poem": "x"}]);
+        json!({"model": "m", "messages": [{"role": "user", "content": parts}]})
+    };
+    assert_eq!(gateway.ask(&beside(POEM)).await.decision(), "reject");
+    assert_eq!(gateway.ask(&beside(REFUND)).await.body, COMPLETION);
+    // An answer would leave out what was not read.
+    assert_eq!(gateway.ask(&beside(GREETING)).await.body, COMPLETION);
+    gateway
+        .metric_becomes(&bypassed("unknown_shape"), 2.0)
+        .await;
+    assert_eq!(upstream.unseen(), 2);
+}

@@ -384,8 +384,8 @@ async fn no_path_reaches_the_upstream_that_is_neither_judged_nor_passed() {
     assert_eq!(answer.header("allow"), "POST");
     for path in [
         "/",
-        "/v1/responses",
-        "/v1/completions",
+        "/v1/responses/resp_1",
+        "/v1/messages/count_tokens",
         "/v1/modelsx",
         "/v1/chat/completions/",
     ] {

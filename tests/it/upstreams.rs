@@ -112,8 +112,8 @@ async fn a_reply_that_takes_too_long_as_a_whole_breaks() {
     let mut response = soon("headers", sending).await.unwrap();
     let broke = async { while let Ok(Some(_)) = response.chunk().await {} };
     soon("the end", broke).await;
-    let broke_off = "intentgate_upstream_errors_total{code=\"upstream_stream_broke_off\"}";
-    gateway.metric_becomes(broke_off, 1.0).await;
+    let too_long = "intentgate_upstream_errors_total{code=\"upstream_stream_too_long\"}";
+    gateway.metric_becomes(too_long, 1.0).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -107,6 +107,11 @@ impl Gateway {
         Answer::to(self.chat(request)).await
     }
 
+    /// The reply to a request of another protocol.
+    pub(crate) async fn ask_at(&self, path: &str, request: &Value) -> Answer {
+        Answer::to(self.post(path, request.to_string())).await
+    }
+
     /// The reply's `x-intentgate-decision`.
     pub(crate) async fn decision(&self, question: &str) -> String {
         self.ask(&super::chat(question)).await.decision().to_owned()

@@ -1,4 +1,4 @@
-//! Checks that a reply made by the gateway is what an unchanged OpenAI client can read.
+//! Checks that a chat completion made by the gateway is what an unchanged OpenAI client can read.
 
 use http::StatusCode;
 use serde_json::{Value, json};
@@ -87,7 +87,7 @@ fn check_stream(request: &Value, answer: &Answer) -> Vec<String> {
 }
 
 /// The JSON of each event before the end mark.
-fn events(stream: &str) -> Vec<Value> {
+pub(super) fn events(stream: &str) -> Vec<Value> {
     let (events, nothing) = stream.rsplit_once("data: [DONE]\n\n").unwrap();
     assert_eq!(nothing, "", "nothing follows the end mark");
     let events = events.strip_suffix("\n\n").unwrap().split("\n\n");
@@ -129,7 +129,7 @@ fn check_frame(request: &Value, frame: &Value, object: &str) {
     assert!(frame["created"].as_u64().unwrap() > 1_700_000_000);
 }
 
-fn check_usage(usage: &Value) {
+pub(super) fn check_usage(usage: &Value) {
     for key in ["prompt_tokens", "completion_tokens", "total_tokens"] {
         assert_eq!(usage[key], 0, "{key}");
     }
