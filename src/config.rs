@@ -3,14 +3,14 @@
 //! Each section's struct is exactly the section of the file and carries its defaults; [`Config::load`]
 //! checks what serde cannot and turns relative paths into ones that hold from anywhere.
 
-mod access;
 mod admin;
 mod endpoint;
 mod gate;
 mod limits;
 mod locate;
 mod model;
-mod origin;
+mod provenance;
+mod reach;
 mod server;
 mod shop;
 mod units;
@@ -30,7 +30,7 @@ pub use server::{LogFormat, Server};
 pub use shop::Shop;
 pub use upstream::{Fallback, Upstream};
 
-use origin::Origin;
+use provenance::Provenance;
 
 use crate::language::Phrase;
 use crate::problem::{Problem, Problems};
@@ -58,7 +58,7 @@ pub struct Config {
     /// `[limits]`
     pub limits: Limits,
     #[serde(skip)]
-    origin: Origin,
+    provenance: Provenance,
 }
 
 impl Config {
@@ -72,7 +72,7 @@ impl Config {
         intents: Option<PathBuf>,
         environment: impl Iterator<Item = (String, String)>,
     ) -> Result<Config, Problems> {
-        Origin::Files {
+        Provenance::Files {
             path,
             intents,
             overrides: overrides(environment),
@@ -80,20 +80,20 @@ impl Config {
         .read()
     }
 
-    /// What its origin holds now. One that was never in a file stays as it is.
+    /// What its provenance holds now. One that was never in a file stays as it is.
     ///
     /// # Errors
     /// Every problem of the file and of the environment.
     pub fn read_again(&self) -> Result<Config, Problems> {
-        match &self.origin {
-            Origin::Text => Ok(self.clone()),
+        match &self.provenance {
+            Provenance::Text => Ok(self.clone()),
             files => files.read(),
         }
     }
 
     /// The folder of its file.
     pub fn folder(&self) -> Option<PathBuf> {
-        let path = self.origin.file()?;
+        let path = self.provenance.file()?;
         let folder = path.parent().unwrap_or(Path::new(""));
         let here = folder.as_os_str().is_empty();
         Some(if here { ".".into() } else { folder.to_owned() })

@@ -7,7 +7,7 @@ use std::time::Duration;
 use serde::{Deserialize, Deserializer};
 use url::Url;
 
-use super::access::Access;
+use super::reach::Reach;
 use super::{root, units};
 use crate::language::Phrase;
 use crate::secret::Secret;
@@ -173,7 +173,7 @@ impl Fallback {
                 ),
             ));
         }
-        let access = Access {
+        let reach = Reach {
             section,
             url: self.url.as_ref(),
             api_key: &mut self.api_key,
@@ -181,7 +181,7 @@ impl Fallback {
             tls_roots: self.tls_roots.as_deref(),
             roots_pem: &mut self.roots_pem,
         };
-        problems.extend(access.check());
+        problems.extend(reach.check());
         problems
     }
 

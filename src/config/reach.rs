@@ -8,7 +8,7 @@ use crate::language::Phrase;
 use crate::secret::Secret;
 
 /// These keys of one section.
-pub(super) struct Access<'a> {
+pub(super) struct Reach<'a> {
     /// `upstream` or `upstream.fallback[0]`.
     pub(super) section: String,
     pub(super) url: Option<&'a Url>,
@@ -19,7 +19,7 @@ pub(super) struct Access<'a> {
     pub(super) roots_pem: &'a mut Vec<u8>,
 }
 
-impl Access<'_> {
+impl Reach<'_> {
     /// Reads the files, and says what is wrong: the key of the problem first.
     pub(super) fn check(mut self) -> Vec<(String, Phrase)> {
         let problems = [

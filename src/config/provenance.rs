@@ -11,7 +11,7 @@ const STANDING: &str = "config.toml";
 
 /// Where a configuration comes from.
 #[derive(Clone, Debug, Default, PartialEq)]
-pub(super) enum Origin {
+pub(super) enum Provenance {
     /// A text that is in no file.
     #[default]
     Text,
@@ -26,12 +26,12 @@ pub(super) enum Origin {
     },
 }
 
-impl Origin {
+impl Provenance {
     /// The file, where there is one.
     pub(super) fn file(&self) -> Option<&Path> {
         match self {
-            Origin::Text => None,
-            Origin::Files { path, .. } => {
+            Provenance::Text => None,
+            Provenance::Files { path, .. } => {
                 let standing = Path::new(STANDING);
                 let standing = standing.is_file().then_some(standing);
                 path.as_deref().or(standing)
@@ -41,7 +41,7 @@ impl Origin {
 
     /// The configuration as it stands there now.
     pub(super) fn read(&self) -> Result<Config, Problems> {
-        let Origin::Files {
+        let Provenance::Files {
             intents, overrides, ..
         } = self
         else {
@@ -55,7 +55,7 @@ impl Origin {
         if intents.is_some() {
             config.gate.intents.clone_from(intents);
         }
-        config.origin = self.clone();
+        config.provenance = self.clone();
         Ok(config)
     }
 }
