@@ -4,26 +4,31 @@ use std::convert::Infallible;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use http::header::CONTENT_TYPE;
-use http::{HeaderValue, Request, Response, StatusCode};
+use http::header::{AUTHORIZATION, CONTENT_TYPE, WWW_AUTHENTICATE};
+use http::{HeaderMap, HeaderValue, Request, Response, StatusCode};
 use http_body_util::Full;
 use hyper::body::{Bytes, Incoming};
 
 use crate::metrics::Metrics;
+use crate::secret::{Digest, Secret};
 
 /// Answers operators.
 #[derive(Clone, Debug)]
 pub struct Admin {
     metrics: Metrics,
     ready: Arc<AtomicBool>,
+    /// Of the whole header that has the token.
+    authorization: Option<Digest>,
 }
 
 impl Admin {
-    /// Not ready until [`Admin::set_ready`].
-    pub fn new(metrics: Metrics) -> Self {
+    /// Not ready until [`Admin::set_ready`]. With a token, metrics are shown to those who present it.
+    pub fn new(metrics: Metrics, token: Option<&Secret>) -> Self {
+        let header = |token: &Secret| Digest::of(format!("Bearer {}", token.reveal()).as_bytes());
         Admin {
             metrics,
             ready: Arc::default(),
+            authorization: token.map(header),
         }
     }
 
@@ -41,6 +46,7 @@ impl Admin {
         request: Request<Incoming>,
     ) -> Result<Response<Full<Bytes>>, Infallible> {
         Ok(match request.uri().path() {
+            "/metrics" if !self.is_operator(request.headers()) => no_token(),
             "/metrics" => self.metrics(),
             "/healthz" => plain(StatusCode::OK, "ok\n".to_owned()),
             "/readyz" if self.ready.load(Ordering::Acquire) => {
@@ -54,6 +60,12 @@ impl Admin {
         })
     }
 
+    fn is_operator(&self, headers: &HeaderMap) -> bool {
+        let presented = headers.get(AUTHORIZATION);
+        let presented = presented.map(|value| Digest::of(value.as_bytes()));
+        self.authorization.is_none() || presented == self.authorization
+    }
+
     fn metrics(&self) -> Response<Full<Bytes>> {
         match self.metrics.render() {
             Ok(text) => {
@@ -65,6 +77,14 @@ impl Admin {
             Err(error) => plain(StatusCode::INTERNAL_SERVER_ERROR, format!("{error}\n")),
         }
     }
+}
+
+fn no_token() -> Response<Full<Bytes>> {
+    let text = "metrics need the header Authorization: Bearer TOKEN, with admin.token of the configuration; /healthz and /readyz need none\n";
+    let mut response = plain(StatusCode::UNAUTHORIZED, text.to_owned());
+    let scheme = HeaderValue::from_static("Bearer");
+    response.headers_mut().insert(WWW_AUTHENTICATE, scheme);
+    response
 }
 
 fn plain(status: StatusCode, text: String) -> Response<Full<Bytes>> {

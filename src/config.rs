@@ -3,6 +3,7 @@
 //! Each section's struct is exactly the section of the file and carries its defaults; [`Config::load`]
 //! checks what serde cannot and turns relative paths into ones that hold from anywhere.
 
+mod access;
 mod admin;
 mod gate;
 mod limits;
@@ -17,9 +18,10 @@ use std::path::{Path, PathBuf};
 
 use serde::Deserialize;
 
+pub use access::{Access, ClientKey, Network, Origin};
 pub use admin::Admin;
 pub use gate::{Gate, Grey, Mixed, Stages};
-pub use limits::Limits;
+pub use limits::{Limits, Rate};
 pub use locate::{RUNTIME_LIBRARY, find_default};
 pub use model::Model;
 pub use server::{LogFormat, Server};
@@ -51,6 +53,8 @@ pub struct Config {
     pub shop: Shop,
     /// `[limits]`
     pub limits: Limits,
+    /// `[access]`
+    pub access: Access,
 }
 
 impl Config {
@@ -88,8 +92,15 @@ impl Config {
         config.model.root_paths(folder);
         config.gate.root_paths(folder);
         config.upstream.root_paths(folder);
+        config.server.root_paths(folder);
+        config.admin.root_paths(folder);
+        config.access.root_paths(folder);
         let mut checks = config.upstream.check();
         checks.extend(config.gate.check(&config.shop));
+        checks.extend(config.server.check());
+        checks.extend(config.admin.check());
+        checks.extend(config.access.check());
+        checks.extend(config.limits.check(&config.access));
         problems.extend(checks.into_iter().map(|(key, message)| Problem {
             file: file.to_owned(),
             line: None,

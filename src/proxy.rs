@@ -1,5 +1,6 @@
 //! The journey of a request, on one screen: `Proxy::journey`.
 
+mod access;
 mod body;
 mod exchange;
 mod headers;
@@ -13,6 +14,7 @@ use std::time::Instant;
 use http::{Request, Response};
 use hyper::body::Incoming;
 use tokio::sync::Semaphore;
+use tower::{Layer, ServiceExt, service_fn};
 
 use crate::chat::Protocol;
 use crate::config::Limits;
@@ -21,6 +23,7 @@ use crate::intent::Action;
 use crate::metrics::Metrics;
 use crate::snapshot::Live;
 use crate::upstream::Upstream;
+pub use access::{Access, Peer};
 use body::ResponseBody;
 use exchange::Exchange;
 use headers::RequestId;
@@ -42,6 +45,8 @@ pub struct Proxy {
     pub routes: Routes,
     /// Bounds on what clients send.
     pub limits: Limits,
+    /// Who may come in, and how often.
+    pub access: Arc<Access>,
     /// Permits for requests in flight.
     pub permits: Arc<Semaphore>,
 }
@@ -62,6 +67,7 @@ impl Proxy {
             metrics,
             routes: Routes::new(&config.upstream.pass_through),
             limits: config.limits.clone(),
+            access: Arc::new(Access::new(&config.access, &config.limits)),
             permits: Arc::new(Semaphore::new(config.limits.requests.get())),
         }
     }
@@ -74,28 +80,69 @@ impl Proxy {
         self: Arc<Self>,
         request: Request<Incoming>,
     ) -> Result<Response<ResponseBody>, Infallible> {
+        match self.access.cors.clone() {
+            // Preflights are answered there, and every reply is marked.
+            Some(cors) => {
+                let inner = service_fn(move |request| self.clone().exchange(request));
+                cors.layer(inner).oneshot(request).await
+            }
+            None => self.exchange(request).await,
+        }
+    }
+
+    async fn exchange(
+        self: Arc<Self>,
+        mut request: Request<Incoming>,
+    ) -> Result<Response<ResponseBody>, Infallible> {
         let id = RequestId::of(request.headers());
         let mut exchange = Exchange::begin(self.metrics.clone(), id);
-        let response = match self.journey(request, &mut exchange).await {
-            Ok(response) => response,
-            Err(refusal) => refusal.respond(&mut exchange),
+        let reply = match self.admit(&mut request, &mut exchange) {
+            Ok(route) => self.journey(route, request, &mut exchange).await,
+            Err(refusal) => {
+                let (head, mut incoming) = request.into_parts();
+                body::linger(&head.headers, &mut incoming).await;
+                Err(refusal)
+            }
         };
+        let response = reply.unwrap_or_else(|refusal| refusal.respond(&mut exchange));
         Ok(exchange.ride(response))
+    }
+
+    /// Everything that can be said of a request before its body: room, access, path.
+    fn admit(
+        &self,
+        request: &mut Request<Incoming>,
+        exchange: &mut Exchange,
+    ) -> Result<Route, Refusal> {
+        exchange.protocol = Protocol::of_path(request.uri().path());
+        exchange.trace_id = headers::trace_id(request.headers());
+        let peer = request.extensions().get::<Peer>().copied();
+        if peer.is_some_and(|peer| peer.turned_away) {
+            return Err(Refusal::Busy);
+        }
+        let permit = self.permits.clone().try_acquire_owned();
+        exchange.permit = Some(permit.map_err(|_| Refusal::Busy)?);
+        let client = |peer: Peer| {
+            self.access
+                .client_address(peer.address.ip(), request.headers())
+        };
+        let address = peer.map(client);
+        tracing::debug!(
+            request_id = exchange.id.as_str(),
+            ?address,
+            "a request came"
+        );
+        exchange.client = self.access.admit(request.headers_mut(), address)?;
+        self.routes.route(request.method(), request.uri().path())
     }
 
     async fn journey(
         &self,
+        route: Route,
         request: Request<Incoming>,
         exchange: &mut Exchange,
     ) -> Result<Response<ResponseBody>, Refusal> {
-        exchange.protocol = Protocol::of_path(request.uri().path());
-        exchange.permit = Some(
-            self.permits
-                .clone()
-                .try_acquire_owned()
-                .map_err(|_| Refusal::Busy)?,
-        );
-        let protocol = match self.routes.route(request.method(), request.uri().path())? {
+        let protocol = match route {
             Route::Judge(protocol) => protocol,
             Route::PassThrough => return self.pass(request, exchange).await,
         };
@@ -127,13 +174,10 @@ impl Proxy {
         exchange: &mut Exchange,
     ) -> Result<Response<ResponseBody>, Refusal> {
         let limit = self.limits.body;
-        body::ensure_announced(request.headers(), limit)?;
-        self.forward(
-            request.map(|incoming| body::stream_through(incoming, limit)),
-            exchange,
-        )
-        .await
-        .map_err(|refusal| body::too_large_or(refusal, limit))
+        let request = body::stream_through(request, limit).await?;
+        self.forward(request, exchange)
+            .await
+            .map_err(|refusal| body::too_large_or(refusal, limit))
     }
 
     async fn forward(
@@ -148,6 +192,9 @@ impl Proxy {
             .upstream_first_byte
             .observe(sent.elapsed().as_secs_f64());
         headers::prepare_response(response.headers_mut());
+        if self.access.cors.is_some() {
+            access::remove_cors(response.headers_mut());
+        }
         Ok(response.map(ResponseBody::upstream))
     }
 }

@@ -20,7 +20,7 @@ use crate::memory;
 use crate::metrics::Metrics;
 use crate::proxy::Proxy;
 use crate::reload::{Intents, Reload};
-use crate::server::{self, Tasks};
+use crate::server::{self, Door, Tasks, Tls};
 use crate::snapshot::{Live, Snapshot};
 use crate::upstream::{Upstream, demo};
 use crate::verdict::Stage;
@@ -69,12 +69,14 @@ impl Gateway {
     /// Whatever keeps the gateway from serving: files, model, ports.
     pub async fn start(config: Config) -> anyhow::Result<Gateway> {
         memory::return_large_pieces();
+        server::raise_open_files(&config.limits);
+        let tls = tls(&config.server)?;
         let tasks = Tasks::default();
         let metrics = Metrics::new()?;
         let public = bind(config.server.listen, "server.listen").await?;
         let private = bind(config.admin.listen, "admin.listen").await?;
         let (address, admin_address) = (public.local_addr()?, private.local_addr()?);
-        let admin = Admin::new(metrics.clone());
+        let admin = Admin::new(metrics.clone(), config.admin.token.as_ref());
         spawn_admin(private, &admin, &config, &tasks);
 
         let embedder = Embedder::load(&config.model)?;
@@ -96,10 +98,11 @@ impl Gateway {
         tasks.spawn("reload", reload.run(tasks.clone()));
         let proxy = Arc::new(Proxy::new(gate, live, upstream, metrics, &config));
         let answer = move |request| proxy.clone().answer(request);
-        tasks.spawn(
-            "proxy",
-            server::serve(public, config.limits.clone(), tasks.clone(), answer),
-        );
+        let door = Door {
+            tls,
+            ..open_door(public, &config)
+        };
+        tasks.spawn("proxy", server::serve(door, tasks.clone(), answer));
         admin.set_ready(true);
         announce(&config, address, admin_address);
         Ok(Gateway {
@@ -153,10 +156,29 @@ async fn bind(address: SocketAddr, key: &str) -> anyhow::Result<TcpListener> {
 fn spawn_admin(listener: TcpListener, admin: &Admin, config: &Config, tasks: &Tasks) {
     let admin = admin.clone();
     let answer = move |request| admin.clone().answer(request);
-    tasks.spawn(
-        "admin",
-        server::serve(listener, config.limits.clone(), tasks.clone(), answer),
-    );
+    let door = open_door(listener, config);
+    tasks.spawn("admin", server::serve(door, tasks.clone(), answer));
+}
+
+/// Not encrypted.
+fn open_door(listener: TcpListener, config: &Config) -> Door {
+    Door {
+        listener,
+        tls: None,
+        limits: config.limits.clone(),
+    }
+}
+
+fn tls(server: &crate::config::Server) -> anyhow::Result<Option<Tls>> {
+    let (Some(certificate), Some(key)) = (&server.tls_certificate, &server.tls_key) else {
+        return Ok(None);
+    };
+    let tls = Tls::load(certificate, key);
+    let key = "server.tls_certificate / server.tls_key";
+    tls.map(Some).map_err(|error| {
+        let explained = error.explain();
+        anyhow::anyhow!("{key}: {}", explained.here())
+    })
 }
 
 /// The configured upstream, else the demo's, on a port of its own on loopback.
@@ -166,10 +188,9 @@ async fn upstream_url(config: &Config, tasks: &Tasks) -> anyhow::Result<Url> {
     }
     let listener = TcpListener::bind(("127.0.0.1", 0)).await?;
     let url = Url::parse(&format!("http://{}/v1", listener.local_addr()?))?;
-    tasks.spawn(
-        "demo upstream",
-        server::serve(listener, config.limits.clone(), tasks.clone(), demo::answer),
-    );
+    let door = open_door(listener, config);
+    let serving = server::serve(door, tasks.clone(), demo::answer);
+    tasks.spawn("demo upstream", serving);
     Ok(url)
 }
 
@@ -183,7 +204,9 @@ fn announce(config: &Config, address: SocketAddr, admin_address: SocketAddr) {
         },
         ToString::to_string,
     );
-    tracing::info!("base URL  http://{address}/v1");
+    let scheme = config.server.tls_certificate.as_ref();
+    let scheme = scheme.map_or("http", |_| "https");
+    tracing::info!("base URL  {scheme}://{address}/v1");
     tracing::info!("admin     http://{admin_address}/metrics");
     tracing::info!("upstream  {upstream}");
 }
