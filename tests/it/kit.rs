@@ -15,7 +15,7 @@ use tokio::time::{Instant, sleep, timeout};
 
 pub(crate) use gateway::{Answer, Gateway};
 pub(crate) use judging::{Judging, lines};
-pub(crate) use raw::raw;
+pub(crate) use raw::{raw, raw_bytes};
 pub(crate) use reply::{check_error, check_reply};
 pub(crate) use upstream::{COMPLETION, Pace, Upstream};
 

@@ -9,6 +9,7 @@
     reason = "figures that were measured are shown where a test fails, or with --nocapture"
 )]
 
+mod access;
 mod check;
 mod commands;
 mod conversations;
@@ -24,5 +25,7 @@ mod policy;
 mod proxy;
 mod reload;
 mod small_shops;
+mod smuggling;
 mod streams;
+mod tls;
 mod wording;
