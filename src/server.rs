@@ -41,7 +41,7 @@ const STREAM_SEND_BUFFER: usize = 64 << 10;
 const STREAM_WINDOW: u32 = 256 << 10;
 const CONNECTION_WINDOW: u32 = 512 << 10;
 /// Requests at a time on one connection of HTTP/2.
-const STREAMS: u32 = 200;
+const STREAMS: u32 = 100;
 
 /// Where connections come in, and what they are held to.
 #[derive(Debug)]
@@ -52,6 +52,17 @@ pub struct Door {
     pub tls: Option<Tls>,
     /// How many there may be, of what size, in what time.
     pub limits: Limits,
+}
+
+impl Door {
+    /// One that is not encrypted.
+    pub fn plain(listener: TcpListener, limits: &Limits) -> Self {
+        Door {
+            listener,
+            tls: None,
+            limits: limits.clone(),
+        }
+    }
 }
 
 /// Accepts connections and has `answer` called for each request, with a [`Peer`] in its extensions, until the

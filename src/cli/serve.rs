@@ -100,7 +100,7 @@ impl Gateway {
         let answer = move |request| proxy.clone().answer(request);
         let door = Door {
             tls,
-            ..open_door(public, &config)
+            ..Door::plain(public, &config.limits)
         };
         tasks.spawn("proxy", server::serve(door, tasks.clone(), answer));
         admin.set_ready(true);
@@ -156,17 +156,8 @@ async fn bind(address: SocketAddr, key: &str) -> anyhow::Result<TcpListener> {
 fn spawn_admin(listener: TcpListener, admin: &Admin, config: &Config, tasks: &Tasks) {
     let admin = admin.clone();
     let answer = move |request| admin.clone().answer(request);
-    let door = open_door(listener, config);
+    let door = Door::plain(listener, &config.limits);
     tasks.spawn("admin", server::serve(door, tasks.clone(), answer));
-}
-
-/// Not encrypted.
-fn open_door(listener: TcpListener, config: &Config) -> Door {
-    Door {
-        listener,
-        tls: None,
-        limits: config.limits.clone(),
-    }
 }
 
 fn tls(server: &crate::config::Server) -> anyhow::Result<Option<Tls>> {
@@ -188,7 +179,7 @@ async fn upstream_url(config: &Config, tasks: &Tasks) -> anyhow::Result<Url> {
     }
     let listener = TcpListener::bind(("127.0.0.1", 0)).await?;
     let url = Url::parse(&format!("http://{}/v1", listener.local_addr()?))?;
-    let door = open_door(listener, config);
+    let door = Door::plain(listener, &config.limits);
     let serving = server::serve(door, tasks.clone(), demo::answer);
     tasks.spawn("demo upstream", serving);
     Ok(url)
