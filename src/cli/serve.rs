@@ -69,7 +69,6 @@ impl Gateway {
     /// Whatever keeps the gateway from serving: files, model, ports.
     pub async fn start(config: Config) -> anyhow::Result<Gateway> {
         memory::return_large_pieces();
-        server::raise_open_files(&config.limits);
         let tls = tls(&config.server)?;
         let tasks = Tasks::default();
         let metrics = Metrics::new()?;
@@ -98,6 +97,7 @@ impl Gateway {
         tasks.spawn("reload", reload.run(tasks.clone()));
         let proxy = Arc::new(Proxy::new(gate, live, upstream, metrics, &config));
         let answer = move |request| proxy.clone().answer(request);
+        server::raise_open_files(&config.limits);
         let door = Door {
             tls,
             ..Door::plain(public, &config.limits)
