@@ -16,7 +16,7 @@ use hyper::body::Bytes;
 use intentgate::cli::serve::Gateway;
 use intentgate::config::{Config, Limits};
 use intentgate::logging::Level;
-use intentgate::server::{Tasks, serve};
+use intentgate::server::{Door, Tasks, serve};
 use serde_json::json;
 use tokio::net::TcpListener;
 use tokio::runtime::Runtime;
@@ -29,7 +29,11 @@ async fn upstream() -> String {
         |_| async { Ok::<_, Infallible>(Response::new(Full::new(Bytes::from_static(b"{}")))) };
     tasks.spawn(
         "upstream",
-        serve(listener, Limits::default(), tasks.clone(), answer),
+        serve(
+            Door::plain(listener, &Limits::default()),
+            tasks.clone(),
+            answer,
+        ),
     );
     format!("http://{address}/v1")
 }

@@ -3,6 +3,7 @@
 //! Each section's struct is exactly the section of the file and carries its defaults; [`Config::load`]
 //! checks what serde cannot and turns relative paths into ones that hold from anywhere.
 
+mod access;
 mod admin;
 mod endpoint;
 mod gate;
@@ -20,10 +21,11 @@ use std::path::{Path, PathBuf};
 
 use serde::Deserialize;
 
+pub use access::{Access, ClientKey, Network, Origin};
 pub use admin::Admin;
 pub use endpoint::Endpoint;
 pub use gate::{Gate, Grey, Mixed, Mode, OnFailure, Stages, UnknownShape};
-pub use limits::Limits;
+pub use limits::{Limits, Rate};
 pub use locate::{RUNTIME_LIBRARY, find_default};
 pub use model::Model;
 pub use server::{LogFormat, Server};
@@ -57,6 +59,8 @@ pub struct Config {
     pub shop: Shop,
     /// `[limits]`
     pub limits: Limits,
+    /// `[access]`
+    pub access: Access,
     #[serde(skip)]
     provenance: Provenance,
 }
@@ -111,21 +115,30 @@ impl Config {
 
     /// The keys in which another configuration differs that count only at the start.
     pub fn fixed_changes(&self, other: &Config) -> Vec<&'static str> {
+        let (server, limits) = ((&self.server, &other.server), (&self.limits, &other.limits));
+        let tls = |server: &Server| server.tls_certificate.is_some();
         let changes = [
-            ("server.listen", self.server.listen != other.server.listen),
+            ("server.listen", server.0.listen != server.1.listen),
+            ("server.grace", server.0.grace != server.1.grace),
             (
                 "server.log_format",
-                self.server.log_format != other.server.log_format,
+                server.0.log_format != server.1.log_format,
             ),
+            ("server.tls_certificate", tls(server.0) != tls(server.1)),
             ("admin.listen", self.admin.listen != other.admin.listen),
             ("[model]", self.model != other.model),
             (
                 "limits.connections",
-                self.limits.connections != other.limits.connections,
+                limits.0.connections != limits.1.connections,
             ),
+            ("limits.headers", limits.0.headers != limits.1.headers),
             (
                 "limits.header_timeout",
-                self.limits.header_timeout != other.limits.header_timeout,
+                limits.0.header_timeout != limits.1.header_timeout,
+            ),
+            (
+                "limits.stall_timeout",
+                limits.0.stall_timeout != limits.1.stall_timeout,
             ),
         ];
         let changed = changes.into_iter().filter(|(_, differs)| *differs);
@@ -146,9 +159,16 @@ impl Config {
         config.model.root_paths(folder);
         config.gate.root_paths(folder);
         config.upstream.root_paths(folder);
+        config.server.root_paths(folder);
+        config.admin.root_paths(folder);
+        config.access.root_paths(folder);
         let mut checks = config.upstream.check();
-        let own = config.server.check().into_iter();
-        let own = own.chain(config.gate.check(&config.shop));
+        let own = config.gate.check(&config.shop).into_iter();
+        let own = own
+            .chain(config.server.check())
+            .chain(config.admin.check())
+            .chain(config.access.check())
+            .chain(config.limits.check(&config.access));
         checks.extend(own.map(|(key, message)| (key.to_owned(), message)));
         // A value that was refused is not missing as well.
         checks.retain(|(key, _)| !problems.iter().any(|p| p.key.as_ref() == Some(key)));

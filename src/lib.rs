@@ -10,7 +10,7 @@
 //! bytes → Prompt → Embedding → Verdict → Evidence → Decision → response
 //! ```
 //!
-//! 1. [`server`] accepts the connection, [`proxy`] admits the request and knows its path;
+//! 1. [`server`] accepts the connection, [`proxy`] admits the request (room, key, rate) and knows its path;
 //! 2. [`chat`] reads the text to judge out of the client's protocol: a [`Prompt`](chat::Prompt);
 //! 3. what is [`Serving`](proxy::serving::Serving), settings and [`Snapshot`](snapshot::Snapshot), is taken once;
 //! 4. [`text`] gives the text its normal form, and [`embed`] makes it vectors, in two stages;
@@ -40,8 +40,8 @@
 //!
 //! ```text
 //! process     main · cli {serve: the only wiring, check, findings, ask, eval, figures, exit, terminal}
-//! time        reload {intents, watch} · server {tasks: the only place that spawns} · admin
-//! http        proxy {serving, route, body, headers, exchange, refusal: the only table of errors}
+//! time        reload {intents, watch} · server {tasks: the only place that spawns, tls, files} · admin
+//! http        proxy {serving, access, route, body, headers, exchange, refusal: the only table of errors}
 //! judgement   eval {labels, figures, comparison, document, report} · findings {misjudged, columns} · gate {reading, policy, polarity, course, notices} · snapshot {material} · judge {space, density, head, calibration, promise, claims}
 //! engines     embed {tokens, static_stage, encoder, queue, store, manifest, runtime, error} · upstream {connection, retry, breaker, keys, reply, demo} · metrics · logging
 //! vocabulary  chat {chat_completions, responses, response, completions, messages, turn, fault, stream, line, json} · intent {file} · verdict · config {a file a section}
@@ -55,6 +55,7 @@
 //! - A request sees one snapshot and one configuration from its first byte to its last.
 //! - Every request of a judged protocol is recorded exactly once.
 //! - No path reaches the upstream that is neither judged nor listed as passing.
+//! - No key of the gateway's own reaches the upstream.
 //!
 //! What is absent: no call leaves the host but those to the upstream; no question and no key is written to a
 //! log or a metric; no score is shown to callers; no mutable global but the one ONNX Runtime demands.

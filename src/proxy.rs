@@ -1,5 +1,6 @@
 //! The journey of a request, on one screen: `Journey::of`.
 
+mod access;
 mod body;
 mod exchange;
 mod headers;
@@ -14,6 +15,7 @@ use std::time::{Duration, Instant};
 use bytes::Bytes;
 use http::{Request, Response};
 use hyper::body::Incoming;
+use tower::{Layer, ServiceExt, service_fn};
 
 use crate::chat::{Prompt, Protocol};
 use crate::config::Mode;
@@ -21,6 +23,7 @@ use crate::gate::course::Course;
 use crate::metrics::Metrics;
 use crate::upstream::Outgoing;
 use crate::verdict::{Decision, Reason};
+pub use access::{Access, Peer};
 use body::ResponseBody;
 use exchange::Exchange;
 use headers::RequestId;
@@ -46,16 +49,38 @@ impl Proxy {
         self: Arc<Self>,
         request: Request<Incoming>,
     ) -> Result<Response<ResponseBody>, Infallible> {
+        let serving = self.live.current();
+        match serving.settings.access.cors.clone() {
+            // Preflights are answered there, and every reply is marked.
+            Some(cors) => {
+                let inner =
+                    service_fn(move |request| self.clone().exchange(serving.clone(), request));
+                cors.layer(inner).oneshot(request).await
+            }
+            None => self.exchange(serving, request).await,
+        }
+    }
+
+    async fn exchange(
+        self: Arc<Self>,
+        serving: Arc<Serving>,
+        mut request: Request<Incoming>,
+    ) -> Result<Response<ResponseBody>, Infallible> {
         let id = RequestId::of(request.headers());
         let mut exchange = Exchange::begin(self.metrics.clone(), id);
         let journey = Journey {
-            serving: self.live.current(),
+            serving,
             metrics: &self.metrics,
         };
-        let response = match journey.of(request, &mut exchange).await {
-            Ok(response) => response,
-            Err(refusal) => refusal.respond(&mut exchange),
+        let reply = match journey.admit(&mut request, &mut exchange) {
+            Ok(route) => journey.of(route, request, &mut exchange).await,
+            Err(refusal) => {
+                let (head, mut incoming) = request.into_parts();
+                body::linger(&head.headers, &mut incoming).await;
+                Err(refusal)
+            }
         };
+        let response = reply.unwrap_or_else(|refusal| refusal.respond(&mut exchange));
         Ok(exchange.ride(response))
     }
 }
@@ -67,17 +92,40 @@ struct Journey<'p> {
 }
 
 impl Journey<'_> {
+    /// Everything that can be said of a request before its body: room, access, path.
+    fn admit(
+        &self,
+        request: &mut Request<Incoming>,
+        exchange: &mut Exchange,
+    ) -> Result<Route, Refusal> {
+        let settings = &self.serving.settings;
+        exchange.protocol = Protocol::of_path(request.uri().path());
+        exchange.trace_id = headers::trace_id(request.headers());
+        let peer = request.extensions().get::<Peer>().copied();
+        if peer.is_some_and(|peer| peer.turned_away) {
+            return Err(Refusal::Busy);
+        }
+        exchange.permit = Some(settings.permit().ok_or(Refusal::Busy)?);
+        let access = &settings.access;
+        let address = peer.map(|peer| access.client_address(peer.address.ip(), request.headers()));
+        tracing::debug!(
+            request_id = exchange.id.as_str(),
+            ?address,
+            "a request came"
+        );
+        exchange.client = access.admit(request.headers_mut(), address)?;
+        settings
+            .routes
+            .route(request.method(), request.uri().path())
+    }
+
     async fn of(
         &self,
+        route: Route,
         request: Request<Incoming>,
         exchange: &mut Exchange,
     ) -> Result<Response<ResponseBody>, Refusal> {
         let settings = &self.serving.settings;
-        exchange.protocol = Protocol::of_path(request.uri().path());
-        exchange.permit = Some(settings.permit().ok_or(Refusal::Busy)?);
-        let route = settings
-            .routes
-            .route(request.method(), request.uri().path())?;
         let protocol = match route {
             Route::Judge(protocol) => protocol,
             Route::PassThrough => return self.pass(request, exchange).await,
@@ -155,8 +203,7 @@ impl Journey<'_> {
         exchange: &mut Exchange,
     ) -> Result<Response<ResponseBody>, Refusal> {
         let limit = self.serving.settings.limits.body;
-        body::ensure_announced(request.headers(), limit)?;
-        let request = request.map(|incoming| body::stream_through(incoming, limit));
+        let request = body::stream_through(request, limit).await?;
         self.forward(request, exchange.id.clone(), false)
             .await
             .map_err(|refusal| body::too_large_or(refusal, limit))
@@ -176,6 +223,9 @@ impl Journey<'_> {
             .upstream_first_byte
             .observe(sent.elapsed().as_secs_f64());
         headers::prepare_response(response.headers_mut());
+        if self.serving.settings.access.cors.is_some() {
+            access::remove_cors(response.headers_mut());
+        }
         Ok(ResponseBody::upstream(response, protocol))
     }
 }

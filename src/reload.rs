@@ -17,6 +17,7 @@ use tokio::task::block_in_place;
 use tokio::time::sleep;
 use url::Url;
 
+use crate::admin::Admin;
 use crate::config::Config;
 use crate::intent::Action;
 use crate::intent::file::IntentFile;
@@ -25,7 +26,7 @@ use crate::logging::Level;
 use crate::metrics::Metrics;
 use crate::problem::Problems;
 use crate::proxy::serving::{Live, Serving, Settings};
-use crate::server::Tasks;
+use crate::server::{Tasks, Tls};
 use crate::snapshot::{PrepareError, Snapshot};
 pub use intents::Intents;
 use watch::{Watch, quiet};
@@ -50,6 +51,10 @@ pub struct Reload {
     pub metrics: Metrics,
     /// What is logged.
     pub level: Level,
+    /// Whose token may change.
+    pub admin: Admin,
+    /// The certificate that clients are shown, where TLS is on.
+    pub tls: Option<Tls>,
     /// The demo upstream, where it runs.
     pub demo: Option<Url>,
 }
@@ -154,11 +159,13 @@ impl Reload {
             let (prepared, _) = intents.prepare(&read, embedder, |_, _| {}).await?;
             (snapshot, files) = (Arc::new(prepared), Some(read));
         }
+        self.renew_certificate(config)?;
         count_intents(&self.metrics, &snapshot);
         self.live.publish(Serving {
             settings: Arc::new(settings),
             snapshot,
         });
+        self.admin.set_token(config.admin.token.as_ref());
         self.level.set(&config.server.log);
         tracing::info!("{}", say("配置已生效", "configuration published"));
         let standing = self.config.fixed_changes(config);
@@ -177,6 +184,17 @@ impl Reload {
             self.seen = files;
         }
         Ok(())
+    }
+
+    /// New connections are shown what the files hold now; running ones keep what they have.
+    fn renew_certificate(&self, config: &Config) -> anyhow::Result<()> {
+        let server = &config.server;
+        let files = (&server.tls_certificate, &server.tls_key);
+        let (Some(tls), (Some(certificate), Some(key))) = (&self.tls, files) else {
+            return Ok(());
+        };
+        let renewed = tls.replace(certificate, key);
+        renewed.map_err(|error| anyhow::anyhow!("{}", error.explain().here()))
     }
 
     async fn look_at_intents(&mut self) {

@@ -160,7 +160,8 @@ impl<'a> Source<'a> {
     fn problem(&self, error: &Error, place: Option<&Place>) -> Problem {
         let overridden = place.and_then(|p| self.override_at(&p.span));
         let entry = overridden.map(|index| &self.overrides[index]);
-        let is_key = place.is_some_and(|p| p.path.last().is_some_and(|key| key.contains("key")));
+        let is_secret = |key: &String| key.contains("key") || key.contains("token");
+        let secret = place.is_some_and(|p| p.path.last().is_some_and(is_secret));
         let value = match (entry, error.span()) {
             (Some(entry), _) => Some(entry.value.as_str()),
             (None, Some(span)) => self.text.get(span),
@@ -168,7 +169,7 @@ impl<'a> Source<'a> {
         };
         // A table may hold a key, and a URL a password.
         let value = match value {
-            Some(value) if is_key || value.contains("_key") || value.contains('@') => Some("…"),
+            Some(value) if secret || value.contains("_key") || value.contains('@') => Some("…"),
             shown => shown,
         };
         Problem {

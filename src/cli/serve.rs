@@ -23,7 +23,7 @@ use crate::metrics::Metrics;
 use crate::proxy::Proxy;
 use crate::proxy::serving::{Live, Serving, Settings};
 use crate::reload::{Intents, Reload};
-use crate::server::{self, Tasks};
+use crate::server::{self, Door, Tasks, Tls};
 use crate::snapshot::Snapshot;
 use crate::upstream::demo;
 use crate::verdict::Stage;
@@ -78,12 +78,14 @@ impl Gateway {
     /// Whatever keeps the gateway from serving: files, model, ports.
     pub async fn start(config: Config, level: Level) -> anyhow::Result<Gateway> {
         memory::return_large_pieces();
+        let tls = tls(&config.server)?;
         let (tasks, admin_tasks) = (Tasks::default(), Tasks::default());
         let metrics = Metrics::new()?;
         let public = bind(config.server.listen, "server.listen").await?;
         let private = bind(config.admin.listen, "admin.listen").await?;
         let (address, admin_address) = (public.local_addr()?, private.local_addr()?);
         let admin = Admin::new(metrics.clone());
+        admin.set_token(config.admin.token.as_ref());
         spawn_admin(private, &admin, &config, &admin_tasks);
 
         let embedder = Arc::new(Embedder::load(&config.model)?);
@@ -97,7 +99,12 @@ impl Gateway {
         }));
 
         metrics.watch_queue(move || embedder.waiting())?;
-        let (limits, grace) = (config.limits.clone(), config.server.grace);
+        let grace = config.server.grace;
+        let door = Door {
+            tls: tls.clone(),
+            ..Door::plain(public, &config.limits)
+        };
+        server::raise_open_files(&config.limits);
         announce(&config, address, admin_address);
         let reload = Reload {
             config,
@@ -107,7 +114,9 @@ impl Gateway {
             live: live.clone(),
             metrics: metrics.clone(),
             level,
+            admin: admin.clone(),
             demo,
+            tls,
         };
         tasks.spawn("reload", reload.run(tasks.clone()));
         let proxy = Arc::new(Proxy {
@@ -115,8 +124,7 @@ impl Gateway {
             metrics: metrics.clone(),
         });
         let answer = move |request| proxy.clone().answer(request);
-        let serving = server::serve(public, limits, tasks.clone(), answer);
-        tasks.spawn("proxy", serving);
+        tasks.spawn("proxy", server::serve(door, tasks.clone(), answer));
         admin.set_ready(true);
         Ok(Gateway {
             address,
@@ -185,10 +193,20 @@ async fn bind(address: SocketAddr, key: &str) -> anyhow::Result<TcpListener> {
 fn spawn_admin(listener: TcpListener, admin: &Admin, config: &Config, tasks: &Tasks) {
     let admin = admin.clone();
     let answer = move |request| admin.clone().answer(request);
-    tasks.spawn(
-        "admin",
-        server::serve(listener, config.limits.clone(), tasks.clone(), answer),
-    );
+    let door = Door::plain(listener, &config.limits);
+    tasks.spawn("admin", server::serve(door, tasks.clone(), answer));
+}
+
+fn tls(server: &crate::config::Server) -> anyhow::Result<Option<Tls>> {
+    let (Some(certificate), Some(key)) = (&server.tls_certificate, &server.tls_key) else {
+        return Ok(None);
+    };
+    let tls = Tls::load(certificate, key);
+    let key = "server.tls_certificate / server.tls_key";
+    tls.map(Some).map_err(|error| {
+        let explained = error.explain();
+        anyhow::anyhow!("{key}: {}", explained.here())
+    })
 }
 
 /// Where no upstream is configured, the demo's address: a port of its own on loopback.
@@ -198,7 +216,8 @@ async fn demo_upstream(config: &Config, tasks: &Tasks) -> anyhow::Result<Option<
     }
     let listener = TcpListener::bind(("127.0.0.1", 0)).await?;
     let url = Url::parse(&format!("http://{}/v1", listener.local_addr()?))?;
-    let serving = server::serve(listener, config.limits.clone(), tasks.clone(), demo::answer);
+    let door = Door::plain(listener, &config.limits);
+    let serving = server::serve(door, tasks.clone(), demo::answer);
     tasks.spawn("demo upstream", serving);
     Ok(Some(url))
 }
@@ -213,7 +232,9 @@ fn announce(config: &Config, address: SocketAddr, admin_address: SocketAddr) {
         },
         ToString::to_string,
     );
-    tracing::info!("base URL  http://{address}/v1");
+    let scheme = config.server.tls_certificate.as_ref();
+    let scheme = scheme.map_or("http", |_| "https");
+    tracing::info!("base URL  {scheme}://{address}/v1");
     tracing::info!("admin     http://{admin_address}/metrics");
     tracing::info!("upstream  {upstream}");
     for url in config

@@ -96,7 +96,7 @@ impl Upstream {
     /// What serde cannot see: the key of the problem, and what is wrong. Reads the files that keys and roots
     /// stand in.
     pub(super) fn check(&mut self) -> Vec<(String, Phrase)> {
-        let mut problems = Access {
+        let mut problems = Reach {
             section: "upstream".to_owned(),
             url: self.url.as_ref(),
             api_key: &mut self.api_key,

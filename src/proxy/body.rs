@@ -2,9 +2,10 @@
 
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
+use std::time::Duration;
 
 use bytes::Bytes;
-use http::header::{CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_TYPE};
+use http::header::{CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_TYPE, EXPECT};
 use http::{HeaderMap, Request, Response};
 use http_body::{Body, Frame, SizeHint};
 use http_body_util::{BodyExt, Full, LengthLimitError, Limited};
@@ -18,23 +19,21 @@ use crate::config::Limits;
 use crate::upstream::{Outgoing, ReplyBody, StreamError, UpstreamError};
 
 /// A client that was refused may send for so long before it is cut off.
-const LINGER: std::time::Duration = std::time::Duration::from_secs(2);
+const LINGER: Duration = Duration::from_secs(2);
+/// One that sends nothing for so long listens.
+const LISTENS: Duration = Duration::from_millis(250);
 
 /// Reads a request's body once, whole. A length over the limit is refused before a byte is read.
 pub(super) async fn read(
     request: Request<Incoming>,
     limits: &Limits,
 ) -> Result<Request<Bytes>, Refusal> {
-    let (parts, mut incoming) = request.into_parts();
-    if let Err(refusal) = ensure_announced(&parts.headers, limits.body) {
-        linger(&mut incoming).await;
-        return Err(refusal);
-    }
+    let (parts, mut incoming) = announced(request, limits.body).await?.into_parts();
     let collecting = Limited::new(&mut incoming, limits.body).collect();
     match timeout(limits.body_timeout, collecting).await {
         Ok(Ok(body)) => Ok(Request::from_parts(parts, body.to_bytes())),
         Ok(Err(error)) if error.is::<LengthLimitError>() => {
-            linger(&mut incoming).await;
+            linger(&parts.headers, &mut incoming).await;
             Err(Refusal::TooLarge { limit: limits.body })
         }
         Ok(Err(error)) => Err(Refusal::BrokenBody(error.to_string())),
@@ -43,18 +42,24 @@ pub(super) async fn read(
 }
 
 /// A length over the limit is refused before a byte is read.
-pub(super) fn ensure_announced(headers: &HeaderMap, limit: usize) -> Result<(), Refusal> {
-    let announced = headers.get(CONTENT_LENGTH);
+async fn announced(request: Request<Incoming>, limit: usize) -> Result<Request<Incoming>, Refusal> {
+    let announced = request.headers().get(CONTENT_LENGTH);
     let announced = announced.and_then(|length| length.to_str().ok()?.parse::<u64>().ok());
-    match announced.is_some_and(|length| length > limit as u64) {
-        true => Err(Refusal::TooLarge { limit }),
-        false => Ok(()),
+    if announced.is_none_or(|length| length <= limit as u64) {
+        return Ok(request);
     }
+    let (parts, mut incoming) = request.into_parts();
+    linger(&parts.headers, &mut incoming).await;
+    Err(Refusal::TooLarge { limit })
 }
 
-/// Reads on for a while: a client that is still sending hears nothing until it has sent.
-async fn linger(incoming: &mut Incoming) {
-    let sending = async { while let Some(Ok(_)) = incoming.frame().await {} };
+/// Reads on for a while: a client that is still sending hears nothing until it has sent. One that waits to
+/// be told to send is not.
+pub(super) async fn linger(headers: &HeaderMap, incoming: &mut Incoming) {
+    if headers.contains_key(EXPECT) {
+        return;
+    }
+    let sending = async { while let Ok(Some(Ok(_))) = timeout(LISTENS, incoming.frame()).await {} };
     timeout(LINGER, sending).await.ok();
 }
 
@@ -76,11 +81,15 @@ pub(super) fn too_large_or(refusal: Refusal, limit: usize) -> Refusal {
 }
 
 /// A body that goes upstream unread, within the limit.
-pub(super) fn stream_through(incoming: Incoming, limit: usize) -> Outgoing {
-    if incoming.is_end_stream() {
-        return Outgoing::Whole(Bytes::new());
-    }
-    Outgoing::Stream(reqwest::Body::wrap(Limited::new(incoming, limit)))
+pub(super) async fn stream_through(
+    request: Request<Incoming>,
+    limit: usize,
+) -> Result<Request<Outgoing>, Refusal> {
+    let through = |incoming: Incoming| match incoming.is_end_stream() {
+        true => Outgoing::Whole(Bytes::new()),
+        false => Outgoing::Stream(reqwest::Body::wrap(Limited::new(incoming, limit))),
+    };
+    Ok(announced(request, limit).await?.map(through))
 }
 
 /// Whether a reply is a stream of events to which one can be added.
@@ -138,6 +147,13 @@ impl ResponseBody {
     pub(super) fn carrying(mut self, exchange: Exchange) -> Self {
         self.exchange = Some(exchange);
         self
+    }
+}
+
+/// Empty, as the reply to a browser's preflight is.
+impl Default for ResponseBody {
+    fn default() -> Self {
+        ResponseBody::local(Bytes::new())
     }
 }
 

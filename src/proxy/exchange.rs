@@ -1,6 +1,7 @@
 //! What one request came to. It rides in the response's body and records itself when that is gone, so that
 //! every request is recorded once, streams and those who leave included.
 
+use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use bytes::Bytes;
@@ -27,6 +28,10 @@ pub(super) struct Exchange {
     pub(super) id: RequestId,
     pub(super) protocol: Option<Protocol>,
     pub(super) permit: Option<OwnedSemaphorePermit>,
+    /// The name of the client's key.
+    pub(super) client: Option<Arc<str>>,
+    /// The trace that the request is part of.
+    pub(super) trace_id: Option<String>,
     metrics: Metrics,
     begun: Instant,
     decision: Option<Decided>,
@@ -53,6 +58,8 @@ impl Exchange {
             id,
             protocol: None,
             permit: None,
+            client: None,
+            trace_id: None,
             metrics,
             begun: Instant::now(),
             decision: None,
@@ -199,6 +206,8 @@ impl Drop for Exchange {
         }
         tracing::info!(
             request_id = self.id.as_str(),
+            trace_id = self.trace_id,
+            client = self.client.as_deref(),
             protocol,
             decision = decided.map(|d| d.action.as_str()),
             intent = decided.map(|d| d.intent.as_str()),

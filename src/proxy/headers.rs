@@ -16,6 +16,9 @@ pub(super) const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id"
 /// The same, where Anthropic's clients look for it.
 pub(super) const ANTHROPIC_REQUEST_ID: HeaderName = HeaderName::from_static("request-id");
 
+/// Ties a request to the trace that it is part of: W3C Trace Context.
+const TRACEPARENT: HeaderName = HeaderName::from_static("traceparent");
+
 /// The longest id that is taken from a client.
 const MAX_ID_LENGTH: usize = 128;
 
@@ -48,6 +51,21 @@ impl RequestId {
     pub(super) fn value(&self) -> HeaderValue {
         self.0.clone()
     }
+}
+
+/// The trace that a request is part of, 32 hexadecimal digits; none where `traceparent` is not of version 00
+/// or not valid.
+pub(super) fn trace_id(headers: &HeaderMap) -> Option<String> {
+    let mut parts = headers.get(TRACEPARENT)?.to_str().ok()?.split('-');
+    let mut part = |digits: usize| {
+        let is_hex = |b: u8| matches!(b, b'0'..=b'9' | b'a'..=b'f');
+        let part = parts.next()?;
+        (part.len() == digits && part.bytes().all(is_hex)).then_some(part)
+    };
+    let (version, trace, span, _flags) = (part(2)?, part(32)?, part(16)?, part(2)?);
+    let is_zero = |id: &str| id.bytes().all(|b| b == b'0');
+    let valid = version == "00" && !is_zero(trace) && !is_zero(span) && parts.next().is_none();
+    valid.then(|| trace.to_owned())
 }
 
 /// A client's headers as the upstream gets them. What only the gate may say is taken from no client.
@@ -129,5 +147,28 @@ mod tests {
         assert_eq!(id("abc-1.2:3_4"), "abc-1.2:3_4");
         assert_ne!(id("a b"), "a b");
         assert_eq!(id("").len(), 32);
+    }
+
+    #[test]
+    fn a_trace_is_taken_from_a_valid_traceparent_only() {
+        let trace = |value: &str| {
+            let mut headers = HeaderMap::new();
+            headers.insert(TRACEPARENT, value.parse().unwrap());
+            trace_id(&headers)
+        };
+        let (id, span) = ("0af7651916cd43dd8448eb211c80319c", "b7ad6b7169203331");
+        assert_eq!(trace(&format!("00-{id}-{span}-01")).as_deref(), Some(id));
+        for wrong in [
+            format!("01-{id}-{span}-01"),
+            format!("00-{id}-{span}"),
+            format!("00-{id}-{span}-01-x"),
+            format!("00-{}-{span}-01", id.to_uppercase()),
+            format!("00-{}-{span}-01", "0".repeat(32)),
+            format!("00-{id}-{}-01", "0".repeat(16)),
+            format!("00-{id}x-{span}-01"),
+            String::new(),
+        ] {
+            assert_eq!(trace(&wrong), None, "{wrong}");
+        }
     }
 }

@@ -1,6 +1,8 @@
 //! Errors → responses: the one table of statuses, codes and texts that clients see.
 
-use http::header::{ALLOW, RETRY_AFTER};
+use std::time::Duration;
+
+use http::header::{ALLOW, RETRY_AFTER, WWW_AUTHENTICATE};
 use http::{HeaderValue, Response, StatusCode};
 
 use super::body::ResponseBody;
@@ -15,6 +17,15 @@ pub(super) enum Refusal {
     /// Too many requests are in flight.
     #[error("too many requests in flight")]
     Busy,
+    /// No key of the gateway's, where it asks for one.
+    #[error("no valid key")]
+    InvalidKey,
+    /// More requests than the client's rate allows.
+    #[error("over the rate")]
+    RateLimited {
+        /// Until the next request is allowed.
+        wait: Duration,
+    },
     /// A path that is neither judged nor passed through.
     #[error("{0} is not served")]
     NotServed(String),
@@ -57,6 +68,19 @@ impl Refusal {
                 "gateway_busy",
                 "Too many requests are in flight. Please try again in a moment.",
             ),
+            Refusal::InvalidKey => row(
+                StatusCode::UNAUTHORIZED,
+                "invalid_api_key",
+                "This gateway needs a key of its own, as Authorization: Bearer KEY or x-api-key: KEY. Its operator gives them out.",
+            ),
+            Refusal::RateLimited { wait } => Fault {
+                status: StatusCode::TOO_MANY_REQUESTS,
+                code: "rate_limited",
+                message: format!(
+                    "Too many requests. Please try again in {} s.",
+                    whole_seconds(*wait)
+                ),
+            },
             Refusal::NotServed(path) => Fault {
                 status: StatusCode::FORBIDDEN,
                 code: "path_not_served",
@@ -144,16 +168,24 @@ impl Refusal {
             Refusal::Unjudged(reason) if reason.is_failure() => {
                 headers.insert(RETRY_AFTER, HeaderValue::from_static("1"))
             }
-            Refusal::Upstream(UpstreamError::Unavailable { retry_after }) => {
-                // In whole seconds, and not too early.
-                let seconds = retry_after.as_secs() + 1;
-                headers.insert(RETRY_AFTER, seconds.into())
+            Refusal::RateLimited { wait: time }
+            | Refusal::Upstream(UpstreamError::Unavailable { retry_after: time }) => {
+                headers.insert(RETRY_AFTER, whole_seconds(*time).into())
+            }
+            Refusal::InvalidKey => {
+                headers.insert(WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"))
             }
             Refusal::Method => headers.insert(ALLOW, HeaderValue::from_static("POST")),
             _ => None,
         };
         response
     }
+}
+
+/// After so many seconds the time is over: `Retry-After` has no fractions.
+fn whole_seconds(time: Duration) -> u64 {
+    let rest = u64::from(time.subsec_nanos() > 0);
+    (time.as_secs() + rest).max(1)
 }
 
 /// What the event says that ends a stream which broke off.

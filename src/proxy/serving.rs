@@ -7,6 +7,7 @@ use arc_swap::ArcSwap;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use url::Url;
 
+use super::access::Access;
 use super::route::Routes;
 use crate::config::{Config, Limits};
 use crate::gate::Gate;
@@ -34,6 +35,7 @@ pub struct Settings {
     pub upstreams: Upstreams,
     /// Bounds on what clients send.
     pub limits: Limits,
+    pub(super) access: Access,
     pub(super) routes: Routes,
     permits: Arc<Semaphore>,
 }
@@ -55,12 +57,18 @@ impl Settings {
         upstream.url = upstream.url.or_else(|| demo.cloned());
         anyhow::ensure!(upstream.url.is_some(), no_upstream());
         let known = previous.map(|previous| &previous.upstreams);
+        let (access, limits) = (&config.access, &config.limits);
+        let access = match previous {
+            Some(previous) => previous.access.renewed(access, limits),
+            None => Access::new(access, limits),
+        };
         Ok(Settings {
             gate,
             upstreams: Upstreams::new(&upstream, metrics, known)?,
-            limits: config.limits.clone(),
+            limits: limits.clone(),
+            access,
             routes: Routes::new(&upstream.pass_through),
-            permits: Arc::new(Semaphore::new(config.limits.requests.get())),
+            permits: Arc::new(Semaphore::new(limits.requests.get())),
         })
     }
 

@@ -10,6 +10,10 @@ pub(super) fn explain(message: &str, value: Option<&str>) -> Phrase {
         let name = rest.split('`').nth(1).unwrap_or_default();
         return unknown_key(name, &accepted);
     }
+    if let Some(name) = message.strip_prefix("missing field ") {
+        let name = name.trim_matches('`');
+        return Phrase::new(format!("缺少 {name}"), format!("{name} is missing"));
+    }
     if let Some((_, expected)) = message.split_once(", expected ") {
         let expected = Phrase::from_message(expected);
         return Phrase::new(

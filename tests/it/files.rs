@@ -66,6 +66,12 @@ fn values_are_what_the_file_says() {
     assert_eq!(config.gate.reject_reply.text(Language::Zh), "不行。");
     assert_eq!(config.limits.body, 512 << 10);
     assert_eq!(config.limits.body_timeout.as_secs(), 3600);
+    assert_eq!(config.limits.per_key.unwrap().interval().as_millis(), 100);
+    let certificate = folder.join("tls/chain.pem");
+    assert_eq!(config.server.tls_certificate, Some(certificate));
+    assert_eq!(config.admin.token.unwrap().reveal(), "sk-from-a-file");
+    let names: Vec<_> = config.access.keys.iter().map(|k| k.name.as_str()).collect();
+    assert_eq!(names, ["web", "前端", "old"]);
 }
 
 #[test]
@@ -197,6 +203,7 @@ fn every_example_in_the_shipped_configuration_is_accepted() {
     let config = Config::parse("config.toml", &text, Path::new(""), Vec::new());
     let config = config.unwrap_or_else(|problems| panic!("{}", problems.render(Language::En)));
     assert!(config.upstream.url.is_some());
+    assert_eq!(config.access.keys[0].name, "web");
 }
 
 #[test]
@@ -399,7 +406,7 @@ fn lines(intent: &Intent) -> Vec<(usize, &str)> {
 
 /// Whether the key names a file that must be there.
 fn is_read_at_once(key: &Key) -> bool {
-    ["api_key_file", "tls_roots"].contains(&key.name.as_str())
+    key.name.ends_with("_file") || key.name == "tls_roots"
 }
 
 /// Snapshots both languages of what is said.

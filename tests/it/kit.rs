@@ -19,7 +19,7 @@ use tokio::time::{Instant, sleep, timeout};
 pub(crate) use gateway::{Answer, Gateway, config_text};
 pub(crate) use judging::{Judging, lines};
 pub(crate) use protocols::{ask_in, check_error_in, check_reply_in};
-pub(crate) use raw::raw;
+pub(crate) use raw::{raw, raw_bytes};
 pub(crate) use reply::{check_error, check_reply};
 pub(crate) use tls::Authority;
 pub(crate) use upstream::{COMPLETION, Pace, Upstream};

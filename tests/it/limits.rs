@@ -7,7 +7,9 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 
 use crate::kit::intents::{GREETING, REFUND};
-use crate::kit::{Answer, Gateway, Pace, Upstream, chat, check_error, soon, stream};
+use crate::kit::{
+    Answer, Gateway, Pace, Upstream, chat, check_error, eventually, raw, raw_bytes, soon, stream,
+};
 
 const CHAT: &str = "/v1/chat/completions";
 
@@ -131,22 +133,140 @@ async fn a_connection_without_a_request_is_closed_in_time() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn connections_over_the_limit_wait_until_one_closes() {
-    let upstream = Upstream::start().await;
+async fn a_connection_over_the_limit_is_told_so_and_closed() {
+    let mut upstream = Upstream::start().await;
     let gateway = Gateway::start_with(&upstream.url(), "limits.connections = 1").await;
     let first = TcpStream::connect(gateway.address()).await.unwrap();
-    let mut waiting = tokio::task::JoinSet::new();
-    waiting.spawn(Answer::to(gateway.chat(&chat(GREETING))));
     assert_eq!(
         gateway.admin("/healthz").await.status,
         200,
         "operators have their own"
     );
-    assert!(waiting.try_join_next().is_none());
+    let http2 = reqwest::Client::builder().no_proxy();
+    let http2 = http2.http2_prior_knowledge().build().unwrap();
+    for _ in 0..3 {
+        let over_http2 = http2.post(gateway.url(CHAT)).body(chat(REFUND).to_string());
+        for request in [gateway.chat(&chat(REFUND)), over_http2] {
+            let answer = Answer::to(request).await;
+            check_error(&answer, 503, "gateway_busy");
+            assert_eq!(answer.header("retry-after"), "1");
+        }
+    }
+    let two = "GET /v1/models HTTP/1.1\r\nhost: x\r\n\r\n".repeat(2);
+    let reply = raw_bytes(gateway.address(), two.as_bytes()).await;
+    let reply = String::from_utf8(reply).unwrap();
+    assert_eq!(reply.matches("HTTP/1.1 503").count(), 1, "{reply}");
+    assert!(reply.contains("connection: close"), "{reply}");
+    assert_eq!(upstream.unseen(), 0);
     drop(first);
-    let answer = soon("a free place", waiting.join_next())
-        .await
-        .unwrap()
-        .unwrap();
-    assert_eq!(answer.decision(), "answer");
+    eventually("a free place", async || {
+        gateway.decision(GREETING).await == "answer"
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_head_over_the_limit_is_refused() {
+    let mut upstream = Upstream::start().await;
+    let gateway = Gateway::start_with(&upstream.url(), "limits.headers = '8KiB'").await;
+    let http2 = reqwest::Client::builder().no_proxy();
+    let http2 = http2.http2_prior_knowledge().build().unwrap();
+    let over_http2 = http2.get(gateway.url("/v1/models"));
+    for request in [gateway.get("/v1/models"), over_http2] {
+        let long = request.try_clone().unwrap();
+        let long = long.header("x-long", "x".repeat(16 << 10));
+        assert_eq!(Answer::to(long).await.status, 431);
+        let short = request.header("x-long", "x".repeat(4 << 10));
+        assert_eq!(Answer::to(short).await.status, 200);
+    }
+    assert_eq!(upstream.unseen(), 2);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn whoever_is_refused_while_sending_gets_the_reply_and_no_broken_connection() {
+    let upstream = Upstream::start().await;
+    let key = "access.keys = [{ name = 'web', sha256 = '2c26b46b68ffc68ff99b453c1d30413413422d706483bfa0f98a5e886266e7ae' }]";
+    let locked = Gateway::start_with(&upstream.url(), key).await;
+    let (busy, _pace, _running) = full(&upstream).await;
+    let open = Gateway::start(&upstream).await;
+    let large = || vec![b' '; 8 << 20];
+    for _ in 0..3 {
+        let answer = Answer::to(busy.post(CHAT, large())).await;
+        check_error(&answer, 503, "gateway_busy");
+        let answer = Answer::to(locked.post(CHAT, large())).await;
+        check_error(&answer, 401, "invalid_api_key");
+        let answer = Answer::to(open.post("/v1/responses", large())).await;
+        check_error(&answer, 403, "path_not_served");
+        let wrong = open.post(CHAT, large()).build().unwrap();
+        let client = reqwest::Client::builder().no_proxy().build().unwrap();
+        let wrong = client.put(wrong.url().clone()).body(large());
+        check_error(&Answer::to(wrong).await, 405, "method_not_allowed");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn one_who_waits_to_be_told_to_send_is_refused_at_once() {
+    let upstream = Upstream::start().await;
+    let gateway = Gateway::start(&upstream).await;
+    let request =
+        format!("GET {CHAT} HTTP/1.1\r\nexpect: 100-continue\r\ncontent-length: 9\r\n\r\n");
+    let reply = raw(gateway.address(), &request).await;
+    assert!(reply.starts_with("HTTP/1.1 405 "), "{reply}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_client_that_takes_nothing_holds_little_and_is_disconnected() {
+    const PIECE: usize = 64 << 10;
+    const PIECES: usize = 4096;
+    let upstream = Upstream::start().await;
+    let gateway = Gateway::start_with(&upstream.url(), "limits.stall_timeout = '1s'").await;
+    for preface in ["", "h2"] {
+        let pace = upstream.paces();
+        let piece = Bytes::from(vec![b'x'; PIECE]);
+        for _ in 0..PIECES {
+            pace.send(piece.clone());
+        }
+        // Over HTTP/2 the client's own window is what stops the flow.
+        let response = match preface {
+            "h2" => {
+                let client = reqwest::Client::builder().no_proxy();
+                let client = client.http2_prior_knowledge().build().unwrap();
+                let request = client
+                    .post(gateway.url(CHAT))
+                    .body(stream(REFUND).to_string());
+                request.send().await.unwrap()
+            }
+            _ => gateway.chat(&stream(REFUND)).send().await.unwrap(),
+        };
+        let taken = async || {
+            let before = pace.taken();
+            tokio::time::sleep(std::time::Duration::from_millis(300)).await;
+            before > 0 && pace.taken() == before
+        };
+        eventually("the flow stops", taken).await;
+        // What the system's own buffers hold on two connections is most of it.
+        let held = pace.taken() * PIECE;
+        assert!(
+            held < 64 << 20,
+            "{held} bytes went out to a client that takes none"
+        );
+        if preface.is_empty() {
+            pace.client_gone().await;
+        }
+        drop(response);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_stream_that_has_nothing_to_say_is_not_stalled() {
+    let upstream = Upstream::start().await;
+    let gateway = Gateway::start_with(&upstream.url(), "limits.stall_timeout = '200ms'").await;
+    let pace = upstream.paces();
+    pace.send("data: 1\n\n");
+    let response = gateway.chat(&stream(REFUND)).send().await.unwrap();
+    tokio::time::sleep(std::time::Duration::from_millis(700)).await;
+    pace.send("data: 2\n\n");
+    drop(pace);
+    let text = soon("the rest", response.text()).await.unwrap();
+    assert_eq!(text, "data: 1\n\ndata: 2\n\n");
 }

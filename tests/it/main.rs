@@ -9,6 +9,7 @@
     reason = "figures that were measured are shown where a test fails, or with --nocapture"
 )]
 
+mod access;
 mod check;
 mod commands;
 mod conversations;
@@ -29,7 +30,9 @@ mod reload;
 mod retries;
 mod settings;
 mod small_shops;
+mod smuggling;
 mod streams;
+mod tls;
 mod upstreams;
 mod wire;
 mod wording;

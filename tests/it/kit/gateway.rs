@@ -73,6 +73,10 @@ impl Gateway {
         self.running.address
     }
 
+    pub(crate) fn admin_address(&self) -> SocketAddr {
+        self.running.admin_address
+    }
+
     /// The folder of intents.
     pub(crate) fn intents(&self) -> &Path {
         &self.intents

@@ -19,3 +19,13 @@ pub(crate) async fn raw(address: SocketAddr, request: &str) -> String {
         .unwrap();
     reply
 }
+
+/// Sends `bytes` as they are; everything that comes back until the gateway closes the connection.
+pub(crate) async fn raw_bytes(address: SocketAddr, bytes: &[u8]) -> Vec<u8> {
+    let mut stream = TcpStream::connect(address).await.unwrap();
+    // A gateway that has heard enough may have closed it.
+    stream.write_all(bytes).await.ok();
+    let mut reply = Vec::new();
+    soon("the end", stream.read_to_end(&mut reply)).await.ok();
+    reply
+}

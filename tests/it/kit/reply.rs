@@ -30,10 +30,10 @@ pub(crate) fn check_error(answer: &Answer, status: u16, code: &str) {
     assert_eq!(error["code"], code);
     assert_eq!(error["param"], Value::Null);
     assert!(!error["message"].as_str().unwrap().is_empty());
-    let kind = if status < 500 {
-        "invalid_request_error"
-    } else {
-        "server_error"
+    let kind = match status {
+        429 => "requests",
+        ..500 => "invalid_request_error",
+        _ => "server_error",
     };
     assert_eq!(error["type"], kind);
 }

@@ -57,6 +57,7 @@ pub(crate) struct Received {
 #[derive(Debug)]
 pub(crate) struct Pace {
     pieces: mpsc::UnboundedSender<io::Result<Bytes>>,
+    taken: Arc<AtomicUsize>,
     gone: Gone,
 }
 
@@ -159,13 +160,19 @@ impl Upstream {
     pub(crate) fn paces_with(&self, response: http::response::Builder) -> Pace {
         let (pieces, coming) = mpsc::unbounded_channel();
         let (waited_for, gone) = oneshot::channel();
+        let taken = Arc::<AtomicUsize>::default();
         let body = Paced {
             coming,
+            taken: taken.clone(),
             _waited_for: waited_for,
         };
         self.act(Act::Pace(response.body(body).unwrap()));
         let gone = Gone(gone);
-        Pace { pieces, gone }
+        Pace {
+            pieces,
+            taken,
+            gone,
+        }
     }
 
     /// The next request's body comes back piece by piece.
@@ -218,6 +225,11 @@ impl Upstream {
 impl Pace {
     pub(crate) fn send(&self, piece: impl Into<Bytes>) {
         self.pieces.send(Ok(piece.into())).unwrap();
+    }
+
+    /// How many pieces the upstream's connection has taken.
+    pub(crate) fn taken(&self) -> usize {
+        self.taken.load(Ordering::Relaxed)
     }
 
     /// Ends the connection in the middle of the reply.
@@ -337,6 +349,7 @@ fn broken() -> io::Error {
 #[derive(Debug)]
 struct Paced {
     coming: mpsc::UnboundedReceiver<io::Result<Bytes>>,
+    taken: Arc<AtomicUsize>,
     _waited_for: oneshot::Sender<Infallible>,
 }
 
@@ -349,6 +362,7 @@ impl Body for Paced {
         cx: &mut Context<'_>,
     ) -> Poll<Option<io::Result<Frame<Bytes>>>> {
         let piece = std::task::ready!(self.coming.poll_recv(cx));
+        self.taken.fetch_add(1, Ordering::Relaxed);
         Poll::Ready(piece.map(|piece| piece.map(Frame::data)))
     }
 }

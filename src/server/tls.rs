@@ -1,0 +1,118 @@
+//! TLS for new connections: the certificate of now, replaced in one swap.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use arc_swap::ArcSwap;
+use rustls::ServerConfig;
+use rustls::crypto::aws_lc_rs;
+use rustls::pki_types::pem::{self, PemObject};
+use rustls::pki_types::{CertificateDer, PrivateKeyDer};
+use tokio_rustls::TlsAcceptor;
+
+use crate::language::Phrase;
+
+/// The certificate that new connections are shown. Clones share it.
+#[derive(Clone, Debug)]
+pub struct Tls {
+    current: Arc<ArcSwap<ServerConfig>>,
+}
+
+/// Why a certificate cannot be used.
+#[derive(Debug, thiserror::Error)]
+pub enum TlsError {
+    /// A file that cannot be read, or is no PEM.
+    #[error("{0}: {1}")]
+    File(PathBuf, #[source] pem::Error),
+    /// A file of certificates without any.
+    #[error("{0} holds no certificate")]
+    Empty(PathBuf),
+    /// The two do not go together, or are of a kind that is not supported.
+    #[error("{0} and {1}: {2}")]
+    Unusable(PathBuf, PathBuf, #[source] rustls::Error),
+}
+
+impl Tls {
+    /// Reads the certificate, with those that it rests on, and its key; both are PEM.
+    ///
+    /// # Errors
+    /// Files that cannot be read or do not go together.
+    pub fn load(certificate: &Path, key: &Path) -> Result<Self, TlsError> {
+        let config = read(certificate, key)?;
+        Ok(Tls {
+            current: Arc::new(ArcSwap::from_pointee(config)),
+        })
+    }
+
+    /// Reads both again; connections from now on are shown what they hold. After an error, what was loaded
+    /// before stays.
+    ///
+    /// # Errors
+    /// As with [`Tls::load`].
+    pub fn replace(&self, certificate: &Path, key: &Path) -> Result<(), TlsError> {
+        self.current.store(Arc::new(read(certificate, key)?));
+        Ok(())
+    }
+
+    /// Shakes hands for one connection, with the certificate of now.
+    pub(super) fn acceptor(&self) -> TlsAcceptor {
+        TlsAcceptor::from(self.current.load_full())
+    }
+}
+
+fn read(certificate: &Path, key: &Path) -> Result<ServerConfig, TlsError> {
+    let of = |path: &Path| {
+        let path = path.to_owned();
+        move |error| TlsError::File(path, error)
+    };
+    let chain: Vec<_> = CertificateDer::pem_file_iter(certificate)
+        .and_then(Iterator::collect)
+        .map_err(of(certificate))?;
+    if chain.is_empty() {
+        return Err(TlsError::Empty(certificate.to_owned()));
+    }
+    let secret = PrivateKeyDer::from_pem_file(key).map_err(of(key))?;
+    let unusable = |error| TlsError::Unusable(certificate.to_owned(), key.to_owned(), error);
+    let provider = Arc::new(aws_lc_rs::default_provider());
+    let mut config = ServerConfig::builder_with_provider(provider)
+        .with_safe_default_protocol_versions()
+        .map_err(unusable)?
+        .with_no_client_auth()
+        .with_single_cert(chain, secret)
+        .map_err(unusable)?;
+    config.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
+    Ok(config)
+}
+
+impl TlsError {
+    /// For operators.
+    pub fn explain(&self) -> Phrase {
+        match self {
+            TlsError::File(path, pem::Error::Io(error)) => Phrase::new(
+                format!("{}：读不了：{error}", path.display()),
+                format!("{} cannot be read: {error}", path.display()),
+            ),
+            TlsError::File(path, error) => Phrase::new(
+                format!("{} 不是需要的 PEM 文件：{error}", path.display()),
+                format!("{} is not the PEM file needed: {error}", path.display()),
+            ),
+            TlsError::Empty(path) => Phrase::new(
+                format!(
+                    "{} 里没有证书；PEM 证书以 -----BEGIN CERTIFICATE----- 开头",
+                    path.display()
+                ),
+                format!(
+                    "{} holds no certificate; one begins with -----BEGIN CERTIFICATE-----",
+                    path.display()
+                ),
+            ),
+            TlsError::Unusable(certificate, key, error) => {
+                let (certificate, key) = (certificate.display(), key.display());
+                Phrase::new(
+                    format!("证书 {certificate} 和私钥 {key} 不能用：{error}"),
+                    format!("certificate {certificate} and key {key} cannot be used: {error}"),
+                )
+            }
+        }
+    }
+}
