@@ -195,7 +195,7 @@ async fn whoever_is_refused_while_sending_gets_the_reply_and_no_broken_connectio
         check_error(&answer, 503, "gateway_busy");
         let answer = Answer::to(locked.post(CHAT, large())).await;
         check_error(&answer, 401, "invalid_api_key");
-        let answer = Answer::to(open.post("/v1/responses", large())).await;
+        let answer = Answer::to(open.post("/v1/other", large())).await;
         check_error(&answer, 403, "path_not_served");
         let wrong = open.post(CHAT, large()).build().unwrap();
         let client = reqwest::Client::builder().no_proxy().build().unwrap();

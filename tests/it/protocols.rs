@@ -122,15 +122,11 @@ async fn errors_have_the_shape_of_their_protocol() {
         let answer = Answer::to(gateway.get(protocol.path())).await;
         check(&answer, 405, "method_not_allowed");
         assert_eq!(answer.header("allow"), "POST");
-        for stream in [false, true] {
-            let mut request = ask_in(protocol, REFUND);
-            request["stream"] = json!(stream);
-            check(
-                &post(request.to_string()).await,
-                502,
-                "upstream_unreachable",
-            );
-        }
+        // Four together: a fifth failure would have the upstream left alone.
+        let mut request = ask_in(protocol, REFUND);
+        request["stream"] = json!(protocol != Protocol::Completions);
+        let answer = post(request.to_string()).await;
+        check(&answer, 502, "upstream_unreachable");
         let named = gateway
             .post(protocol.path(), "{")
             .header("x-request-id", "own-1");
@@ -206,4 +202,40 @@ async fn the_demo_speaks_every_protocol() {
             assert!(answer.text().contains("【演示"), "{}", answer.text());
         }
     }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_stream_that_breaks_off_ends_with_the_protocols_error() {
+    let upstream = Upstream::start().await;
+    let gateway = Gateway::start(&upstream).await;
+    for protocol in Protocol::ALL {
+        let pace = upstream.paces();
+        pace.send("data: {\"half\": ");
+        let mut request = ask_in(protocol, REFUND);
+        request["stream"] = json!(true);
+        let sending = gateway.post(protocol.path(), request.to_string()).send();
+        let mut response = soon("headers", sending).await.unwrap();
+        soon("a piece", response.chunk()).await.unwrap();
+        pace.break_off();
+        let rest = soon("the end", response.text()).await.unwrap();
+        let (event, data) = rest.trim().split_once("data: ").unwrap_or(("", &rest));
+        let error: Value = serde_json::from_str(data).unwrap();
+        assert!(
+            rest.starts_with("\n\n") && rest.ends_with("\n\n"),
+            "{rest:?}"
+        );
+        let (named, kind) = match protocol {
+            Protocol::ChatCompletions | Protocol::Completions => ("", &error["error"]["code"]),
+            Protocol::Responses => ("event: error\n", &error["code"]),
+            Protocol::Messages => ("event: error\n", &error["error"]["type"]),
+        };
+        assert_eq!(event, named, "{rest}");
+        let expected = match protocol {
+            Protocol::Messages => "api_error",
+            _ => "upstream_stream_broke_off",
+        };
+        assert_eq!(kind, expected, "{rest}");
+    }
+    let broke = "intentgate_upstream_errors_total{code=\"upstream_stream_broke_off\"}";
+    gateway.metric_becomes(broke, 4.0).await;
 }

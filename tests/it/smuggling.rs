@@ -313,7 +313,7 @@ async fn a_target_is_a_path() {
         ),
         (
             "another host's other path",
-            to("http://evil.example/v1/responses"),
+            to("http://evil.example/v1/other"),
             &[403],
             0,
         ),

@@ -5,12 +5,13 @@ use std::path::{Path, PathBuf};
 
 use http::Version;
 use intentgate::server::Tls;
-use rcgen::{CertifiedKey, generate_simple_self_signed};
 use tempfile::TempDir;
 use tokio::net::TcpStream;
 
 use crate::kit::intents::{GREETING, GREETING_REPLY, REFUND};
-use crate::kit::{Answer, COMPLETION, Gateway, Upstream, chat, check_reply, raw_bytes, stream};
+use crate::kit::{
+    Answer, COMPLETION, Gateway, Upstream, chat, check_reply, raw_bytes, self_signed, stream,
+};
 
 /// A certificate for localhost and its key, in files.
 struct Pair {
@@ -23,13 +24,10 @@ struct Pair {
 impl Pair {
     fn new() -> Self {
         let folder = TempDir::new().unwrap();
-        let CertifiedKey { cert, signing_key } =
-            generate_simple_self_signed(["localhost".to_owned()]).unwrap();
+        let pem = self_signed(folder.path());
         let (certificate, key) = (folder.path().join("c.pem"), folder.path().join("k.pem"));
-        fs::write(&certificate, cert.pem()).unwrap();
-        fs::write(&key, signing_key.serialize_pem()).unwrap();
         Pair {
-            pem: cert.pem(),
+            pem,
             certificate,
             key,
             _folder: folder,

@@ -1,11 +1,25 @@
-//! A certificate authority of the test's own.
+//! Certificates of the test's own, and an authority.
 
+use std::fs;
+use std::path::Path;
 use std::sync::Arc;
 
-use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, IsCa, KeyPair};
+use rcgen::{
+    BasicConstraints, CertificateParams, CertifiedIssuer, CertifiedKey, IsCa, KeyPair,
+    generate_simple_self_signed,
+};
 use tokio_rustls::TlsAcceptor;
 use tokio_rustls::rustls::ServerConfig;
 use tokio_rustls::rustls::pki_types::PrivatePkcs8KeyDer;
+
+/// Writes a certificate for localhost to `c.pem` and its key to `k.pem`; what clients must know to trust it.
+pub(crate) fn self_signed(folder: &Path) -> String {
+    let CertifiedKey { cert, signing_key } =
+        generate_simple_self_signed(["localhost".to_owned()]).unwrap();
+    fs::write(folder.join("c.pem"), cert.pem()).unwrap();
+    fs::write(folder.join("k.pem"), signing_key.serialize_pem()).unwrap();
+    cert.pem()
+}
 
 pub(crate) struct Authority(CertifiedIssuer<'static, KeyPair>);
 
