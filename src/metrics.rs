@@ -13,7 +13,8 @@ use crate::verdict::Reason;
 pub struct Metrics {
     registry: Registry,
     /// Requests of judged protocols that have ended, by decision, intent and protocol. `intent` is `none`
-    /// where nothing was judged, `background` where no intent of the shop is meant, `decision` is `refused` where the gateway turned the request itself away.
+    /// where nothing was judged, `background` where no intent of the shop is meant; `decision` is `refused` where
+    /// the gateway turned the request itself away, `none` where the client left first.
     pub requests: IntCounterVec,
     /// Requests that needed no LLM, by decision and intent.
     pub llm_calls_saved: IntCounterVec,

@@ -186,7 +186,13 @@ impl Drop for Exchange {
         let took = self.begun.elapsed();
         let protocol = protocol_label(self.protocol);
         let decided = self.decision.as_ref();
-        let decision = decided.map_or("refused", |d| d.action.as_str());
+        // Who left before a decision was not refused.
+        let undecided = if self.outcome == "cut" {
+            "none"
+        } else {
+            "refused"
+        };
+        let decision = decided.map_or(undecided, |d| d.action.as_str());
         let intent = decided.map_or("none", |d| d.intent.as_str());
         if self.protocol.is_some() {
             self.metrics

@@ -18,7 +18,8 @@ pub struct Tasks {
 impl Tasks {
     /// Runs `task` beside the others; [`Tasks::finish`] waits for it.
     pub fn spawn(&self, name: &'static str, task: impl Future<Output = ()> + Send + 'static) {
-        let cut = self.cut.clone();
+        // Its own: every poll of a task would lock the one of all.
+        let cut = self.cut.child_token();
         self.tracker.spawn(async move {
             let run = AssertUnwindSafe(task).catch_unwind();
             if let Some(Err(_)) = cut.run_until_cancelled(run).await {
@@ -29,7 +30,7 @@ impl Tasks {
 
     /// Comes back once the tasks are told to stop.
     pub async fn stopped(&self) {
-        self.stop.cancelled().await;
+        self.stop.child_token().cancelled().await;
     }
 
     /// Tells every task to stop and waits for them, no longer than `grace`. Whether all have ended.
