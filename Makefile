@@ -1,6 +1,6 @@
 # Two commands are enough: `make run` and `make test`. `make help` lists the rest.
 
-.PHONY: help build run test lint bench model install clean
+.PHONY: help build run test lint bench soak idle-streams model install clean
 
 BINARY := target/release/intentgate
 PREFIX ?= /usr/local
@@ -11,6 +11,8 @@ help:
 	@echo "make build   the release binary, and ONNX Runtime into runtime/"
 	@echo "make lint    format, clippy, docs, licences"
 	@echo "make bench   what a verdict and a request cost"
+	@echo "make soak    20 minutes of mixed load with faults, edits and restarts of the upstream"
+	@echo "make idle-streams  the memory of 10,000 streams that say nothing"
 	@echo "make install the program, model, intents and ONNX Runtime below PREFIX (/usr/local), within DESTDIR"
 	@echo "make model   rebuild the bundled model and hold it against the committed one"
 
@@ -33,6 +35,12 @@ lint:
 
 bench: build
 	cargo bench --locked
+
+soak: build
+	scripts/soak.py --binary $(BINARY)
+
+idle-streams: build
+	scripts/idle-streams.py --binary $(BINARY)
 
 model:
 	scripts/model.sh
