@@ -119,6 +119,8 @@ class Traffic:
             path = "/v1/embeddings" if kind == "pass_through" else draw.choice(["/v1/audio/speech", "/", "/v1/chat"])
         if not body:
             manner = "plain"
+        # While a slow client still reads, the gateway may have waited too long for its next request.
+        keep = draw.random() < 0.8 and manner != "slow_reader"
         return Plan(
             id=f"soak-{self.count:07}",
             kind=kind,
@@ -128,7 +130,7 @@ class Traffic:
             body=body,
             stream=stream,
             chunked=bool(body) and draw.random() < 0.2,
-            keep=draw.random() < 0.8,
+            keep=keep,
             manner=manner,
             behaviour=behaviour,
             pause=draw.choice([0, 0.001, 0.01, 0.1, 0.5]),
