@@ -1,19 +1,21 @@
 # Two commands are enough: `make run` and `make test`. `make help` lists the rest.
 
-.PHONY: help build run test lint bench bench-proxy model install clean
+.PHONY: help build run test lint bench bench-proxy soak idle-streams model install clean
 
 BINARY := target/release/intentgate
 PREFIX ?= /usr/local
 
 help:
-	@echo "make run     set everything up and start the gateway (demo LLM unless upstream.url is set)"
-	@echo "make test    set everything up and run every test"
-	@echo "make build   the release binary, and ONNX Runtime into runtime/"
-	@echo "make lint    format, clippy, docs, licences"
-	@echo "make bench   what a verdict and a request cost"
-	@echo "make install the program, model, intents and ONNX Runtime below PREFIX (/usr/local), within DESTDIR"
+	@echo "make run          set everything up and start the gateway (demo LLM unless upstream.url is set)"
+	@echo "make test         set everything up and run every test"
+	@echo "make build        the release binary, and ONNX Runtime into runtime/"
+	@echo "make lint         format, clippy, docs, licences"
+	@echo "make bench        what a verdict and a request cost"
 	@echo "make bench-proxy  what the gateway adds to a request, beside nginx"
-	@echo "make model   rebuild the bundled model and hold it against the committed one"
+	@echo "make soak         20 minutes of mixed load with faults, edits and restarts of the upstream"
+	@echo "make idle-streams the memory of 10,000 streams that say nothing"
+	@echo "make model        rebuild the bundled model and hold it against the committed one"
+	@echo "make install      program, model, intents and ONNX Runtime below PREFIX (/usr/local), within DESTDIR"
 
 build: runtime
 	cargo build --release --locked
@@ -37,6 +39,12 @@ bench: build
 
 bench-proxy: build
 	scripts/bench-proxy.sh $(BINARY)
+
+soak: build
+	scripts/soak.py --binary $(BINARY)
+
+idle-streams: build
+	scripts/idle-streams.py --binary $(BINARY)
 
 model:
 	scripts/model.sh
