@@ -223,7 +223,7 @@ class Soak:
         return Counter(
             frozenset(
                 {
-                    "decision": e.get("decision", "refused"),
+                    "decision": e.get("decision", "none" if e["outcome"] == "cut" else "refused"),
                     "intent": e.get("intent", "none"),
                     "protocol": e["protocol"],
                 }.items()

@@ -13,6 +13,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
+use futures_util::future::Either;
 use http::{Request, Response};
 use hyper::body::Incoming;
 use tower::{Layer, ServiceExt, service_fn};
@@ -45,43 +46,45 @@ impl Proxy {
     ///
     /// # Errors
     /// Never: what goes wrong becomes a response.
-    pub async fn answer(
+    pub fn answer(
         self: Arc<Self>,
         request: Request<Incoming>,
-    ) -> Result<Response<ResponseBody>, Infallible> {
+    ) -> impl Future<Output = Result<Response<ResponseBody>, Infallible>> + Send {
         let serving = self.live.current();
         match serving.settings.access.cors.clone() {
             // Preflights are answered there, and every reply is marked.
             Some(cors) => {
                 let inner =
                     service_fn(move |request| self.clone().exchange(serving.clone(), request));
-                cors.layer(inner).oneshot(request).await
+                Either::Left(cors.layer(inner).oneshot(request))
             }
-            None => self.exchange(serving, request).await,
+            None => Either::Right(self.exchange(serving, request)),
         }
     }
 
-    async fn exchange(
+    /// The exchange begins here, not where the future is first asked: a client may have left before that.
+    fn exchange(
         self: Arc<Self>,
         serving: Arc<Serving>,
         mut request: Request<Incoming>,
-    ) -> Result<Response<ResponseBody>, Infallible> {
-        let id = RequestId::of(request.headers());
-        let mut exchange = Exchange::begin(self.metrics.clone(), id);
-        let journey = Journey {
-            serving,
-            metrics: &self.metrics,
-        };
-        let reply = match journey.admit(&mut request, &mut exchange) {
-            Ok(route) => journey.of(route, request, &mut exchange).await,
-            Err(refusal) => {
-                let (head, mut incoming) = request.into_parts();
-                body::linger(&head.headers, &mut incoming).await;
-                Err(refusal)
-            }
-        };
-        let response = reply.unwrap_or_else(|refusal| refusal.respond(&mut exchange));
-        Ok(exchange.ride(response))
+    ) -> impl Future<Output = Result<Response<ResponseBody>, Infallible>> + Send {
+        let mut exchange = Exchange::begin(self.metrics.clone(), &request);
+        async move {
+            let journey = Journey {
+                serving,
+                metrics: &self.metrics,
+            };
+            let reply = match journey.admit(&mut request, &mut exchange) {
+                Ok(route) => journey.of(route, request, &mut exchange).await,
+                Err(refusal) => {
+                    let (head, mut incoming) = request.into_parts();
+                    exchange.unread = !body::linger(&head.headers, &mut incoming).await;
+                    Err(refusal)
+                }
+            };
+            let response = reply.unwrap_or_else(|refusal| refusal.respond(&mut exchange));
+            Ok(exchange.ride(response))
+        }
     }
 }
 
@@ -99,8 +102,6 @@ impl Journey<'_> {
         exchange: &mut Exchange,
     ) -> Result<Route, Refusal> {
         let settings = &self.serving.settings;
-        exchange.protocol = Protocol::of_path(request.uri().path());
-        exchange.trace_id = headers::trace_id(request.headers());
         let peer = request.extensions().get::<Peer>().copied();
         if peer.is_some_and(|peer| peer.turned_away) {
             return Err(Refusal::Busy);
@@ -136,6 +137,7 @@ impl Journey<'_> {
             return self.pass(request, exchange).await;
         }
         let request = body::read(request, &settings.limits).await?;
+        exchange.unread = false;
         let prompt = protocol.prompt(request.body());
         if settings.gate.mode() == Mode::Shadow {
             return self.watch(request, prompt.ok(), exchange).await;
@@ -203,10 +205,13 @@ impl Journey<'_> {
         exchange: &mut Exchange,
     ) -> Result<Response<ResponseBody>, Refusal> {
         let limit = self.serving.settings.limits.body;
-        let request = body::stream_through(request, limit).await?;
-        self.forward(request, exchange.id.clone(), false)
-            .await
-            .map_err(|refusal| body::too_large_or(refusal, limit))
+        let headers = request.headers().clone();
+        let (request, back) = body::stream_through(request, limit).await?;
+        let reply = self.forward(request, exchange.id.clone(), false).await;
+        if reply.is_err() {
+            exchange.unread = !body::linger_once_back(&headers, back).await;
+        }
+        reply.map_err(|refusal| body::too_large_or(refusal, limit))
     }
 
     async fn forward(

@@ -126,16 +126,17 @@ def look_at_upstream(plan, seen, record, calm, violations, told):
     )
     violations.check(seen.status == status, "another status than the upstream's", told)
     whole = reply(plan.behaviour, plan.id, plan.stream)
-    rest = b"" if whole.startswith(seen.body) else seen.body[len(os.path.commonprefix([whole, seen.body])) :]
-    if (
-        rest
-        and record.end == "complete"
-        and (ends != "whole" or not calm)
-        and b'"error"' in rest
-        and rest.endswith(b"\n\n")
-    ):
-        record.end = "error"
+    # Where a stream broke off, the gateway's event follows what came of it.
+    at = max(seen.body.rfind(mark) for mark in (b'\n\ndata: {"error"', b"\n\nevent: error\n"))
+    ended = at >= 0 and whole.startswith(seen.body[:at]) and (ends != "whole" or not calm)
+    if ended and not whole.startswith(seen.body):
+        violations.check(
+            record.end != "complete" or seen.body.endswith(b"}\n\n"), "half an event at the end of a stream", told
+        )
+        if record.end == "complete":
+            record.end = "error"
         return
+    rest = b"" if whole.startswith(seen.body) else seen.body[len(os.path.commonprefix([whole, seen.body])) :]
     violations.check(not rest, "bytes that the upstream did not send", f"{told} {rest[:200]}")
     if record.end == "complete" and seen.body != whole:
         # A reply that ends where its connection does cannot be told from a whole one.

@@ -10,6 +10,7 @@ use http::{HeaderMap, Request, Response};
 use http_body::{Body, Frame, SizeHint};
 use http_body_util::{BodyExt, Full, LengthLimitError, Limited};
 use hyper::body::Incoming;
+use tokio::sync::oneshot;
 use tokio::time::timeout;
 
 use super::exchange::Exchange;
@@ -54,13 +55,27 @@ async fn announced(request: Request<Incoming>, limit: usize) -> Result<Request<I
 }
 
 /// Reads on for a while: a client that is still sending hears nothing until it has sent. One that waits to
-/// be told to send is not.
-pub(super) async fn linger(headers: &HeaderMap, incoming: &mut Incoming) {
-    if headers.contains_key(EXPECT) {
-        return;
+/// be told to send is not. Whether it has sent everything.
+pub(super) async fn linger(headers: &HeaderMap, incoming: &mut Incoming) -> bool {
+    if !headers.contains_key(EXPECT) {
+        let sending =
+            async { while let Ok(Some(Ok(_))) = timeout(LISTENS, incoming.frame()).await {} };
+        timeout(LINGER, sending).await.ok();
     }
-    let sending = async { while let Ok(Some(Ok(_))) = timeout(LISTENS, incoming.frame()).await {} };
-    timeout(LINGER, sending).await.ok();
+    incoming.is_end_stream()
+}
+
+/// The same once the upstream's connection has given the body back.
+pub(super) async fn linger_once_back(
+    headers: &HeaderMap,
+    back: oneshot::Receiver<Incoming>,
+) -> bool {
+    match timeout(LISTENS, back).await {
+        Ok(Ok(mut incoming)) => linger(headers, &mut incoming).await,
+        // There was none.
+        Ok(Err(_)) => true,
+        Err(_) => false,
+    }
 }
 
 /// What went wrong with the upstream went wrong because its client sent too much.
@@ -80,16 +95,63 @@ pub(super) fn too_large_or(refusal: Refusal, limit: usize) -> Refusal {
     }
 }
 
-/// A body that goes upstream unread, within the limit.
+/// A body that goes upstream unread, within the limit; and how it comes back where the upstream does not take it.
 pub(super) async fn stream_through(
     request: Request<Incoming>,
     limit: usize,
-) -> Result<Request<Outgoing>, Refusal> {
+) -> Result<(Request<Outgoing>, oneshot::Receiver<Incoming>), Refusal> {
+    let (lender, back) = oneshot::channel();
     let through = |incoming: Incoming| match incoming.is_end_stream() {
         true => Outgoing::Whole(Bytes::new()),
-        false => Outgoing::Stream(reqwest::Body::wrap(Limited::new(incoming, limit))),
+        false => {
+            let lent = Lent {
+                incoming: Some(incoming),
+                back: Some(lender),
+            };
+            Outgoing::Stream(reqwest::Body::wrap(Limited::new(lent, limit)))
+        }
     };
-    Ok(announced(request, limit).await?.map(through))
+    Ok((announced(request, limit).await?.map(through), back))
+}
+
+/// A request's body on loan to the upstream's connection: where that drops it, its client may still be sending.
+#[derive(Debug)]
+struct Lent {
+    incoming: Option<Incoming>,
+    back: Option<oneshot::Sender<Incoming>>,
+}
+
+impl Body for Lent {
+    type Data = Bytes;
+    type Error = hyper::Error;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<hyper::Result<Frame<Bytes>>>> {
+        match &mut self.incoming {
+            Some(incoming) => Pin::new(incoming).poll_frame(cx),
+            None => Poll::Ready(None),
+        }
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.incoming.as_ref().is_none_or(Body::is_end_stream)
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        let hint = self.incoming.as_ref().map(Body::size_hint);
+        hint.unwrap_or_default()
+    }
+}
+
+impl Drop for Lent {
+    fn drop(&mut self) {
+        if let (Some(incoming), Some(back)) = (self.incoming.take(), self.back.take()) {
+            // Where nobody waits for it, the reply has begun.
+            back.send(incoming).ok();
+        }
+    }
 }
 
 /// Whether a reply is a stream of events to which one can be added.

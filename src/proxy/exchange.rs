@@ -6,12 +6,13 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use bytes::Bytes;
 use http::header::CONTENT_TYPE;
-use http::{HeaderValue, Response};
-use http_body::Frame;
+use http::{HeaderValue, Request, Response};
+use http_body::{Body, Frame};
+use hyper::body::Incoming;
 use tokio::sync::OwnedSemaphorePermit;
 
 use super::body::ResponseBody;
-use super::headers::{ANTHROPIC_REQUEST_ID, DECISION, REQUEST_ID, RequestId};
+use super::headers::{self, ANTHROPIC_REQUEST_ID, DECISION, REQUEST_ID, RequestId};
 use super::protocol_label;
 use super::refusal::{self, Refusal};
 use crate::chat::{Prompt, Protocol};
@@ -31,7 +32,9 @@ pub(super) struct Exchange {
     /// The name of the client's key.
     pub(super) client: Option<Arc<str>>,
     /// The trace that the request is part of.
-    pub(super) trace_id: Option<String>,
+    trace_id: Option<String>,
+    /// Whether the request's body may not have been read to its end.
+    pub(super) unread: bool,
     metrics: Metrics,
     begun: Instant,
     decision: Option<Decided>,
@@ -52,14 +55,15 @@ struct Decided {
 }
 
 impl Exchange {
-    pub(super) fn begin(metrics: Metrics, id: RequestId) -> Self {
+    pub(super) fn begin(metrics: Metrics, request: &Request<Incoming>) -> Self {
         metrics.in_flight.inc();
         Exchange {
-            id,
-            protocol: None,
+            id: RequestId::of(request.headers()),
+            protocol: Protocol::of_path(request.uri().path()),
             permit: None,
             client: None,
-            trace_id: None,
+            trace_id: headers::trace_id(request.headers()),
+            unread: !request.body().is_end_stream(),
             metrics,
             begun: Instant::now(),
             decision: None,

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use http::header::{ALLOW, RETRY_AFTER, WWW_AUTHENTICATE};
+use http::header::{ALLOW, CONNECTION, RETRY_AFTER, WWW_AUTHENTICATE};
 use http::{HeaderValue, Response, StatusCode};
 
 use super::body::ResponseBody;
@@ -163,6 +163,10 @@ impl Refusal {
         let mut response = exchange.local("application/json", body);
         *response.status_mut() = fault.status;
         let headers = response.headers_mut();
+        if exchange.unread {
+            // What is left of the body cannot be told from the next request, so there is none.
+            headers.insert(CONNECTION, HeaderValue::from_static("close"));
+        }
         match self {
             Refusal::Busy => headers.insert(RETRY_AFTER, HeaderValue::from_static("1")),
             Refusal::Unjudged(reason) if reason.is_failure() => {

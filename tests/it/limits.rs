@@ -189,8 +189,11 @@ async fn whoever_is_refused_while_sending_gets_the_reply_and_no_broken_connectio
     let locked = Gateway::start_with(&upstream.url(), key).await;
     let (busy, _pace, _running) = full(&upstream).await;
     let open = Gateway::start(&upstream).await;
+    let behind_none = Gateway::start_with(&Upstream::refusing().await, "").await;
     let large = || vec![b' '; 8 << 20];
     for _ in 0..3 {
+        let answer = Answer::to(behind_none.post("/v1/embeddings", large())).await;
+        check_error(&answer, 502, "upstream_unreachable");
         let answer = Answer::to(busy.post(CHAT, large())).await;
         check_error(&answer, 503, "gateway_busy");
         let answer = Answer::to(locked.post(CHAT, large())).await;
