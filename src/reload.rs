@@ -67,20 +67,25 @@ impl Reload {
         let (woken, mut wakes) = mpsc::channel(1);
         let mut hangups = signal(SignalKind::hangup()).ok();
         let mut watch = Watch::new(self.folders(), woken);
-        self.look().await;
-        loop {
-            watch = watch.moved(self.folders());
-            tokio::select! {
-                () = tasks.stopped() => return,
-                Some(()) = wakes.recv() => quiet(&mut wakes).await,
-                () = next(&mut hangups) => {
-                    self.told().await;
-                    continue;
-                }
-                () = sleep(LOOK_AGAIN) => {}
-            }
-            // Telling a task to stop may not leave an edit half prepared, so this is not raced.
+        // What is published is published in one swap, so that an edit can be left half prepared at any time.
+        let looking = async {
             self.look().await;
+            loop {
+                watch = watch.moved(self.folders());
+                tokio::select! {
+                    Some(()) = wakes.recv() => quiet(&mut wakes).await,
+                    () = next(&mut hangups) => {
+                        self.told().await;
+                        continue;
+                    }
+                    () = sleep(LOOK_AGAIN) => {}
+                }
+                self.look().await;
+            }
+        };
+        tokio::select! {
+            () = tasks.stopped() => {}
+            () = looking => {}
         }
     }
 
