@@ -199,7 +199,7 @@ impl Reload {
             return Ok(());
         };
         let renewed = tls.replace(certificate, key);
-        renewed.map_err(|error| anyhow::anyhow!("{}", error.explain().here()))
+        Ok(renewed.map_err(|error| error.explain())?)
     }
 
     async fn look_at_intents(&mut self) {

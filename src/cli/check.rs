@@ -7,6 +7,7 @@ use std::path::Path;
 use clap::Args;
 
 use super::findings;
+use super::serve::tls;
 use super::terminal::{self, BOLD, paint};
 use crate::config::Config;
 use crate::embed::Embedder;
@@ -29,6 +30,7 @@ pub(super) struct Check {
 impl Check {
     /// Prepares a snapshot as `serve` would, and says what it holds.
     pub(super) async fn run(self, config: Config) -> anyhow::Result<()> {
+        tls(&config.server)?;
         let embedder = Embedder::load(&config.model)?;
         let intents = Intents::new(&config, &embedder)?;
         let (snapshot, review) = terminal::prepare(&intents, &intents.read()?, &embedder).await?;

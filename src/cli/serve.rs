@@ -20,6 +20,7 @@ use crate::language::say;
 use crate::logging::{self, Level};
 use crate::memory;
 use crate::metrics::Metrics;
+use crate::problem::Problems;
 use crate::proxy::Proxy;
 use crate::proxy::serving::{Live, Serving, Settings};
 use crate::reload::{Intents, Reload};
@@ -197,16 +198,13 @@ fn spawn_admin(listener: TcpListener, admin: &Admin, config: &Config, tasks: &Ta
     tasks.spawn("admin", server::serve(door, tasks.clone(), answer));
 }
 
-fn tls(server: &crate::config::Server) -> anyhow::Result<Option<Tls>> {
+/// The certificate that clients are shown, where one is configured.
+pub(super) fn tls(server: &crate::config::Server) -> Result<Option<Tls>, Problems> {
     let (Some(certificate), Some(key)) = (&server.tls_certificate, &server.tls_key) else {
         return Ok(None);
     };
     let tls = Tls::load(certificate, key);
-    let key = "server.tls_certificate / server.tls_key";
-    tls.map(Some).map_err(|error| {
-        let explained = error.explain();
-        anyhow::anyhow!("{key}: {}", explained.here())
-    })
+    tls.map(Some).map_err(|error| error.explain())
 }
 
 /// Where no upstream is configured, the demo's address: a port of its own on loopback.

@@ -11,6 +11,7 @@ use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use tokio_rustls::TlsAcceptor;
 
 use crate::language::Phrase;
+use crate::problem::{Problem, Problems};
 
 /// The certificate that new connections are shown. Clones share it.
 #[derive(Clone, Debug)]
@@ -86,33 +87,41 @@ fn read(certificate: &Path, key: &Path) -> Result<ServerConfig, TlsError> {
 
 impl TlsError {
     /// For operators.
-    pub fn explain(&self) -> Phrase {
-        match self {
-            TlsError::File(path, pem::Error::Io(error)) => Phrase::new(
-                format!("{}：读不了：{error}", path.display()),
-                format!("{} cannot be read: {error}", path.display()),
-            ),
-            TlsError::File(path, error) => Phrase::new(
-                format!("{} 不是需要的 PEM 文件：{error}", path.display()),
-                format!("{} is not the PEM file needed: {error}", path.display()),
-            ),
-            TlsError::Empty(path) => Phrase::new(
-                format!(
-                    "{} 里没有证书；PEM 证书以 -----BEGIN CERTIFICATE----- 开头",
-                    path.display()
+    pub fn explain(&self) -> Problems {
+        let (file, message) = match self {
+            TlsError::File(path, pem::Error::Io(error)) => (
+                path,
+                Phrase::new(
+                    format!("读不了：{error}"),
+                    format!("cannot be read: {error}"),
                 ),
-                format!(
-                    "{} holds no certificate; one begins with -----BEGIN CERTIFICATE-----",
-                    path.display()
+            ),
+            TlsError::File(path, error) => (
+                path,
+                Phrase::new(
+                    format!("不是需要的 PEM 文件：{error}"),
+                    format!("is not the PEM file needed: {error}"),
+                ),
+            ),
+            TlsError::Empty(path) => (
+                path,
+                Phrase::new(
+                    "里没有证书；PEM 证书以 -----BEGIN CERTIFICATE----- 开头",
+                    "holds no certificate; one begins with -----BEGIN CERTIFICATE-----",
                 ),
             ),
             TlsError::Unusable(certificate, key, error) => {
-                let (certificate, key) = (certificate.display(), key.display());
-                Phrase::new(
-                    format!("证书 {certificate} 和私钥 {key} 不能用：{error}"),
-                    format!("certificate {certificate} and key {key} cannot be used: {error}"),
-                )
+                let key = key.display();
+                let message = Phrase::new(
+                    format!("和私钥 {key} 不能一起用：{error}"),
+                    format!("cannot be used with the key {key}: {error}"),
+                );
+                (certificate, message)
             }
-        }
+        };
+        Problems(vec![Problem {
+            key: Some("server.tls_certificate / server.tls_key".to_owned()),
+            ..Problem::of_file(&file.display().to_string(), message)
+        }])
     }
 }

@@ -4,6 +4,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use http::Version;
+use intentgate::language::Language;
 use intentgate::server::Tls;
 use tempfile::TempDir;
 use tokio::net::TcpStream;
@@ -125,7 +126,12 @@ fn what_is_wrong_with_a_certificate_is_said() {
     ] {
         let error = Tls::load(certificate, key).unwrap_err();
         let explained = error.explain();
-        assert!(explained.en.contains(said), "{explained:?}");
-        assert_ne!(explained.zh, explained.en);
+        let (zh, en) = (
+            explained.render(Language::Zh),
+            explained.render(Language::En),
+        );
+        assert!(en.contains(said), "{en}");
+        assert!(en.contains("server.tls_certificate"), "{en}");
+        assert_ne!(zh, en);
     }
 }
