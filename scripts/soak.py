@@ -221,13 +221,7 @@ class Soak:
             e for e in self.gateway.events()[0] if e.get("message") == "request" and e["request_id"].startswith("soak-")
         ]
         return Counter(
-            frozenset(
-                {
-                    "decision": e.get("decision", "none" if e["outcome"] == "cut" else "refused"),
-                    "intent": e.get("intent", "none"),
-                    "protocol": e["protocol"],
-                }.items()
-            )
+            frozenset({"decision": decided(e), "intent": e.get("intent", "none"), "protocol": e["protocol"]}.items())
             for e in events
             if e["protocol"] != "none"
         )
@@ -301,6 +295,11 @@ class Soak:
         print(f"memory    {' '.join(f'{m:.0f}' for m in self.memory[::every])} MiB; {self.grown}")
         print(f"SIGTERM   {self.stopped}")
         print("\n".join(["violations:", *self.violations.lines()] if self.violations else ["nothing was lost"]))
+
+
+def decided(event: dict) -> str:
+    """The label of a request's decision; who left before there was one was not refused."""
+    return event.get("decision") or ("none" if event["outcome"] == "cut" else "refused")
 
 
 def say(text: str):
