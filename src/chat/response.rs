@@ -241,6 +241,14 @@ mod tests {
         assert!(response.get("unknown").is_none());
     }
 
+    #[test]
+    fn what_is_repeated_is_measured_as_it_is_repeated() {
+        let numbers = vec!["1e15"; MAX_ECHO / 10].join(",");
+        let body = format!(r#"{{"input": "a", "tools": [{numbers}]}}"#);
+        let response = whole(&prompt(body.as_bytes()).unwrap());
+        assert_eq!(response["tools"], json!([]));
+    }
+
     /// The data of a stream's events, each under its own name and number.
     fn events(prompt: &Prompt) -> Vec<Value> {
         let stream = reply(&prompt.reply, "您好，再见", "1", 0).body;

@@ -112,8 +112,13 @@ impl Request {
         if json == "null" || json.len() > *left {
             return;
         }
-        *left -= json.len();
-        if let Ok(value) = serde_json::from_str(json) {
+        let Ok(value) = serde_json::from_str::<Value>(json) else {
+            return;
+        };
+        // What is repeated may be longer than what came: 1e15 is written out.
+        let length = value.to_string().len();
+        if length <= *left {
+            *left -= length;
             self.echo.insert(name, value);
         }
     }
