@@ -250,6 +250,9 @@ pub(super) fn remove_cors(headers: &mut HeaderMap) {
 
 #[cfg(test)]
 mod tests {
+    use proptest::collection::vec;
+    use proptest::prelude::*;
+
     use super::*;
 
     fn access(text: &str) -> (Access, config::Config) {
@@ -330,5 +333,48 @@ mod tests {
         }
         addresses.known.run_pending_tasks();
         assert!(addresses.known.entry_count() <= MAX_ADDRESSES);
+    }
+
+    proptest! {
+        #[test]
+        fn what_lies_behind_a_stranger_changes_nothing(
+            written in vec("[ -~\t]{0,24}|(10|203)\\.0\\.0\\.[1-9]|unknown", 0..5),
+            ours in vec(1..255_u8, 0..4),
+            stranger in any::<IpAddr>().prop_filter("a stranger", |a| {
+                matches!(a.to_canonical(), IpAddr::V4(a) if a.octets()[0] != 10)
+                    || matches!(a.to_canonical(), IpAddr::V6(_))
+            }),
+            form in 0..3_u8,
+        ) {
+            let (access, _) = access("access.trusted_proxies = ['10.0.0.0/8']");
+            let hop = match (form, stranger) {
+                (0, _) => stranger.to_string(),
+                (_, IpAddr::V6(_)) if form == 1 => format!("[{stranger}]"),
+                _ => SocketAddr::new(stranger, 443).to_string(),
+            };
+            let ours = ours.iter().map(|last| format!("10.0.0.{last}"));
+            let hops: Vec<_> = written.into_iter().chain([hop]).chain(ours).collect();
+            let headers = HeaderMap::from_iter([(X_FORWARDED_FOR, hops.join(",").parse().unwrap())]);
+            let nearest = |peer: IpAddr| access.client_address(peer, &headers);
+            prop_assert_eq!(nearest("10.9.9.9".parse().unwrap()), stranger.to_canonical());
+            // Who is no proxy of ours says nothing about others.
+            prop_assert_eq!(nearest(stranger), stranger.to_canonical());
+        }
+
+        #[test]
+        fn a_key_is_found_as_it_was_given(
+            key in "[!-~]([ -~]{0,30}[!-~])?",
+            scheme in "[Bb][Ee][Aa][Rr][Ee][Rr]",
+            blank in "[ \t]{0,3}",
+            any in vec(0x20..0x7f_u8, 0..40),
+        ) {
+            let bearer = HeaderValue::from_str(&format!("{scheme} {blank}{key}{blank}")).unwrap();
+            prop_assert_eq!(key_in(&AUTHORIZATION, &bearer), key.as_bytes());
+            let bare = HeaderValue::from_str(&format!("{blank}{key}{blank}")).unwrap();
+            prop_assert_eq!(key_in(&X_API_KEY, &bare), key.as_bytes());
+            let has_scheme = any.to_ascii_lowercase().starts_with(b"bearer ");
+            let any = HeaderValue::from_bytes(&any).unwrap();
+            prop_assert!(has_scheme || key_in(&AUTHORIZATION, &any).is_empty());
+        }
     }
 }

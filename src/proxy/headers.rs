@@ -113,6 +113,9 @@ fn remove_hop_by_hop(headers: &mut HeaderMap) {
 
 #[cfg(test)]
 mod tests {
+    use proptest::collection::vec;
+    use proptest::prelude::*;
+
     use super::*;
 
     #[test]
@@ -169,6 +172,74 @@ mod tests {
             String::new(),
         ] {
             assert_eq!(trace(&wrong), None, "{wrong}");
+        }
+    }
+
+    /// A value that a header may have, from bytes that may be none.
+    fn value(bytes: &[u8]) -> HeaderValue {
+        let allowed = |b: &u8| *b == b'\t' || *b >= b' ' && *b != 0x7f;
+        let bytes: Vec<_> = bytes.iter().copied().filter(allowed).collect();
+        HeaderValue::from_bytes(&bytes).unwrap()
+    }
+
+    proptest! {
+        #[test]
+        fn an_id_says_nothing_in_a_log_but_itself(
+            plain in "[A-Za-z0-9_.:-]{1,128}",
+            any in vec(any::<u8>(), 0..200),
+        ) {
+            let id = |value: HeaderValue| {
+                let headers = HeaderMap::from_iter([(REQUEST_ID, value)]);
+                RequestId::of(&headers).as_str().to_owned()
+            };
+            prop_assert_eq!(id(value(plain.as_bytes())), plain);
+            let id = id(value(&any));
+            prop_assert!((1..=MAX_ID_LENGTH).contains(&id.len()));
+            prop_assert!(id.bytes().all(|b| b.is_ascii_alphanumeric() || b"-_.:".contains(&b)));
+        }
+
+        #[test]
+        fn what_connection_names_does_not_pass_and_the_rest_does(
+            named in vec("x-[a-c]", 0..4),
+            others in vec("x-[a-f]", 0..6),
+            junk in vec(any::<u8>(), 0..20),
+            blank in "[ \t]{0,2}",
+        ) {
+            let lines = [named.join(&format!("{blank},{blank}")).into_bytes(), junk];
+            let mut headers = HeaderMap::new();
+            for line in &lines {
+                headers.append(CONNECTION, value(line));
+            }
+            let names = others.iter().chain(&named).map(|name| name.parse::<HeaderName>().unwrap());
+            headers.extend(names.map(|name| (name, HeaderValue::from_static("1"))));
+            remove_hop_by_hop(&mut headers);
+            prop_assert!(!headers.contains_key(CONNECTION));
+            prop_assert!(named.iter().all(|name| !headers.contains_key(name)));
+            let is_named = |name: &String| {
+                let junk = String::from_utf8_lossy(&lines[1]).to_ascii_lowercase();
+                named.contains(name) || junk.contains(name.as_str())
+            };
+            let rest = others.iter().filter(|name| !is_named(name));
+            for name in rest {
+                prop_assert!(headers.contains_key(name), "{name}");
+            }
+        }
+
+        #[test]
+        fn a_trace_is_what_the_client_said_or_none(
+            parts in ("0[01f]", "[0-9a-fA0]{31,33}", "[0-9a-f]{15,17}", "[0-9a-f]{1,3}"),
+            any in vec(any::<u8>(), 0..80),
+        ) {
+            let trace = |value: HeaderValue| trace_id(&HeaderMap::from_iter([(TRACEPARENT, value)]));
+            let (version, id, span, flags) = parts;
+            let found = trace(value(format!("{version}-{id}-{span}-{flags}").as_bytes()));
+            let lengths = (id.len(), span.len(), flags.len()) == (32, 16, 2);
+            let zero = |id: &str| id.trim_matches('0').is_empty();
+            let valid = version == "00" && lengths && !id.contains('A') && !zero(&id) && !zero(&span);
+            prop_assert_eq!(found, valid.then_some(id));
+            if let Some(id) = trace(value(&any)) {
+                prop_assert!(id.len() == 32 && id.bytes().all(|b| b.is_ascii_hexdigit()));
+            }
         }
     }
 }

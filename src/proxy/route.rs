@@ -64,6 +64,9 @@ fn climbs(path: &str) -> bool {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+    use url::Url;
+
     use super::*;
 
     #[test]
@@ -105,6 +108,52 @@ mod tests {
                 expected,
                 "{method} {path}"
             );
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn what_passes_is_below_its_prefix_however_it_is_read(
+            path in "(/v1/models)?(/|\\.|\\\\|%2[eEfF]|%5[cC]|%[0-9a-f]{2}|v1|models|chat|[a-z;]|\\PC){0,12}"
+        ) {
+            let routes = Routes::new(&["/v1/models".to_owned()]);
+            if let Ok(route) = routes.route(&Method::GET, &path) {
+                prop_assert_eq!(route, Route::PassThrough);
+                prop_assert!(path == "/v1/models" || path.starts_with("/v1/models/"));
+                // As browsers and the upstream's client read it: encoded dots and backslashes as well.
+                let url = Url::parse("http://upstream").unwrap().join(&path).unwrap();
+                let segments: Vec<_> = url.path_segments().unwrap().take(2).collect();
+                prop_assert_eq!(segments, ["v1", "models"]);
+            }
+        }
+
+        #[test]
+        fn a_path_that_climbs_does_not_pass(
+            below in "(/[a-z]{1,3}){0,3}",
+            dots in "(\\.|%2e|%2E){1,2}",
+            mark in "/|%2f|%2F|\\\\|%5c|%5C",
+        ) {
+            let routes = Routes::new(&["/v1/models".to_owned()]);
+            let path = format!("/v1/models{below}/{dots}{mark}chat/completions");
+            for method in [Method::GET, Method::POST] {
+                prop_assert!(routes.route(&method, &path).is_err(), "{path}");
+            }
+        }
+
+        #[test]
+        fn only_a_post_to_the_very_path_is_judged(
+            at in 0..Protocol::ALL.len(),
+            method in "GET|HEAD|PUT|PATCH|DELETE|OPTIONS|post",
+            more in "\\PC{1,5}",
+        ) {
+            let routes = Routes::new(&[]);
+            let protocol = Protocol::ALL[at];
+            let judged = routes.route(&Method::POST, protocol.path()).ok();
+            prop_assert_eq!(judged, Some(Route::Judge(protocol)));
+            let method = method.parse().unwrap();
+            prop_assert!(routes.route(&method, protocol.path()).is_err());
+            let longer = format!("{}{more}", protocol.path());
+            prop_assert!(routes.route(&Method::POST, &longer).is_err());
         }
     }
 }

@@ -103,6 +103,8 @@ impl Budget {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
 
     fn replied(status: u16, wait: Option<&str>) -> Result<Response<()>, UpstreamError> {
@@ -194,5 +196,26 @@ mod tests {
         // The floor of ten, and a fifth; a move elsewhere for each and the floor's.
         assert!((25..=30).contains(&counts.0), "{counts:?}");
         assert!(counts.1 <= 20, "{counts:?}");
+    }
+
+    proptest! {
+        #[test]
+        fn whatever_stands_in_retry_after_is_a_time_to_wait_or_none(
+            seconds in any::<u64>(),
+            date in 0..253_402_300_800_u64,
+            now in 0..253_402_300_800_u64,
+            other in "[ -~\t]{0,32}",
+        ) {
+            let now = SystemTime::UNIX_EPOCH + Duration::from_secs(now);
+            let wait = |text: &str| {
+                let headers = HeaderMap::from_iter([(RETRY_AFTER, text.parse().unwrap())]);
+                retry_after(&headers, now)
+            };
+            prop_assert_eq!(wait(&seconds.to_string()), Some(Duration::from_secs(seconds)));
+            let date = SystemTime::UNIX_EPOCH + Duration::from_secs(date);
+            let until = date.duration_since(now).unwrap_or_default();
+            prop_assert_eq!(wait(&httpdate::fmt_http_date(date)), Some(until));
+            wait(&other);
+        }
     }
 }
