@@ -31,6 +31,7 @@ mod retries;
 mod settings;
 mod small_shops;
 mod smuggling;
+mod strangers;
 mod streams;
 mod tls;
 mod upstreams;
