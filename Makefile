@@ -1,15 +1,19 @@
 # Two commands are enough: `make run` and `make test`. `make help` lists the rest.
 
-.PHONY: help build run test lint bench bench-proxy soak idle-streams model install clean
+.PHONY: help build run test lint fuzz bench bench-proxy soak idle-streams model install clean
 
 BINARY := target/release/intentgate
 PREFIX ?= /usr/local
+# What `make fuzz` runs, each so long.
+TARGETS ?= $(notdir $(basename $(wildcard fuzz/src/bin/*.rs)))
+SECONDS ?= 300
 
 help:
 	@echo "make run          set everything up and start the gateway (demo LLM unless upstream.url is set)"
 	@echo "make test         set everything up and run every test"
 	@echo "make build        the release binary, and ONNX Runtime into runtime/"
 	@echo "make lint         format, clippy, docs, licences"
+	@echo "make fuzz         every parser of strangers' bytes, SECONDS (300) each; TARGETS names some"
 	@echo "make bench        what a verdict and a request cost"
 	@echo "make bench-proxy  what the gateway adds to a request, beside nginx"
 	@echo "make soak         20 minutes of mixed load with faults, edits and restarts of the upstream"
@@ -34,6 +38,9 @@ lint:
 	RUSTDOCFLAGS="-D warnings" cargo doc --locked --no-deps --document-private-items
 	scripts/deny.sh
 
+fuzz:
+	for target in $(TARGETS); do scripts/fuzz.sh $$target $(SECONDS) || exit 1; done
+
 bench: build
 	cargo bench --locked
 
@@ -54,7 +61,7 @@ install: build
 
 clean:
 	cargo clean
-	rm -rf runtime .venv tests/clients/node_modules
+	rm -rf runtime .venv tests/clients/node_modules fuzz/target
 
 .PHONY: runtime
 runtime:

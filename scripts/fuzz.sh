@@ -15,14 +15,14 @@ host=$(rustc -vV | sed -n 's/^host: //p')
 RUSTFLAGS="-Cpasses=sancov-module -Cllvm-args=-sanitizer-coverage-level=4 \
 -Cllvm-args=-sanitizer-coverage-inline-8bit-counters -Cllvm-args=-sanitizer-coverage-pc-table \
 -Cllvm-args=-sanitizer-coverage-trace-compares" \
-    cargo build --locked --release --manifest-path fuzz/Cargo.toml --target "$host" --bin "$target"
+    cargo build --release --manifest-path fuzz/Cargo.toml --target "$host" --bin "$target"
 
 # The tests' own texts, one a file.
 seeds=fuzz/seeds/bodies
 case $target in
     chat_completions | responses | completions | messages | line) ;;
     *)
-        seeds=fuzz/corpus/texts
+        seeds="fuzz/corpus/$target-texts"
         rm -rf "$seeds"
         mkdir -p "$seeds"
         cat fuzz/seeds/texts.txt tests/pairs/*.tsv | tr '\t' '\n' | split -a 4 -l 1 - "$seeds/"

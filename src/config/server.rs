@@ -2,10 +2,12 @@
 
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
+use std::str::FromStr;
 use std::time::Duration;
 
 use serde::Deserialize;
 use tracing_subscriber::EnvFilter;
+use tracing_subscriber::filter::LevelFilter;
 
 use super::{root, units};
 use crate::language::Phrase;
@@ -69,15 +71,19 @@ impl Server {
     }
 
     fn check_log(&self) -> Option<(&'static str, Phrase)> {
-        let error = EnvFilter::try_new(&self.log).err()?;
+        // A bare word that is no level would name a part of the program, and silence all others.
+        let is_read = EnvFilter::try_new(&self.log).is_ok();
+        let mut parts = self.log.split(',').map(str::trim);
+        if is_read && parts.all(|part| part.contains('=') || LevelFilter::from_str(part).is_ok()) {
+            return None;
+        }
+        let log = &self.log;
         let wrong = Phrase::new(
             format!(
-                "“{}”不是日志级别（{error}）；请写 error、warn、info、debug 或如 info,intentgate=debug",
-                self.log
+                "“{log}”不是日志级别；请写 error、warn、info、debug 或如 info,intentgate=debug"
             ),
             format!(
-                "\"{}\" is no log level ({error}); write error, warn, info, debug or such as info,intentgate=debug",
-                self.log
+                "\"{log}\" is no log level; write error, warn, info, debug or such as info,intentgate=debug"
             ),
         );
         Some(("server.log", wrong))

@@ -88,6 +88,7 @@ async fn a_broken_edit_changes_nothing_until_it_is_mended() {
     for keys in [
         "gate.mode = 'shadwo'",
         "gate.mode =",
+        "server.log = 'inof'",
         "server.log = 'info,a=b=c'",
         "gate.reject_reply = '{{nobody}}'",
         "gate.intents = '/nowhere'",
