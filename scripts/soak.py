@@ -254,7 +254,8 @@ class Soak:
         for _ in range(8):
             plan = self.traffic.next_stream()
             streams.append((plan, asyncio.create_task(Client(self.gateway.port).ask(plan))))
-        await self.until(lambda: self.gateway.gauge("intentgate_requests_in_flight") == 8, 2)
+        running = await self.until(lambda: self.gateway.gauge("intentgate_requests_in_flight") == len(streams), 2)
+        self.violations.check(running, "the streams for SIGTERM did not begin")
         code, took = await asyncio.to_thread(self.gateway.stop, GRACE + 5)
         self.violations.check(
             code == 0, "SIGTERM did not end in exit code 0 within the grace period", f"{code} after {took:.1f} s"
@@ -265,7 +266,7 @@ class Soak:
                 seen.end == "complete", "a stream was cut by SIGTERM within the grace period", f"{plan.id} {seen}"[:300]
             )
             self.records.append(audit.look(plan, seen, True, True, self.violations))
-        self.stopped = f"exit code {code} after {took:.1f} s, 8 streams running"
+        self.stopped = f"exit code {code} after {took:.1f} s, {len(streams)} streams running"
 
     def judge_memory(self):
         quarter = len(self.memory) // 4

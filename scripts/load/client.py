@@ -2,12 +2,15 @@
 
 import asyncio
 import socket
+import time
 from dataclasses import dataclass, field
 
 from . import upstream
 
 # Longer than any reply of the soak takes.
 PATIENCE = 60
+# Seconds of silence that the gateway bears of a client that it has refused, and less.
+LISTENED_TO = 0.2
 
 
 @dataclass(slots=True)
@@ -19,6 +22,7 @@ class Seen:
     headers: dict = field(default_factory=dict)
     body: bytes = b""
     end: str = "cut"  # `complete`, `cut` by the other side, `left` by this one, `stuck`
+    paused: float = 0  # the longest silence inside a request, in seconds
     before: str = ""  # what this connection was used for before
 
 
@@ -45,7 +49,9 @@ class Client:
         except TimeoutError:
             seen.end = "stuck"
         except (asyncio.IncompleteReadError, ConnectionError):
-            pass
+            # On a busy machine a slow sender may be silent for longer than whoever refuses it listens.
+            if seen.paused > LISTENED_TO:
+                seen.end = "left"
         self.used += f" {seen.status}"
         if seen.end != "complete" or not seen.sent or not plan.keep or seen.headers.get("connection") == "close":
             self.close(reset="abort" in plan.manner and seen.end == "left")
@@ -76,7 +82,9 @@ class Client:
             for at in range(0, len(body), step := max(1, len(body) // 8)):
                 self.writer.write(plan.framed(body[at : at + step]))
                 await self.writer.drain()
+                begun = time.monotonic()
                 await asyncio.sleep(0.02)
+                seen.paused = max(seen.paused, time.monotonic() - begun)
         else:
             self.writer.write(head + plan.framed(body))
         self.writer.write(plan.framed(b""))

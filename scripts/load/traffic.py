@@ -138,12 +138,11 @@ class Traffic:
         )
 
     def next_stream(self) -> Plan:
-        """One whose reply is a stream, and whose client stays to its end."""
+        """One whose reply is a stream of some seconds, and whose client stays to its end."""
         while True:
             plan = self.next()
-            told = (plan.kind, plan.manner, plan.behaviour, plan.stream)
-            if told == ("forward", "plain", "paced", True):
-                plan.keep = False
+            if (plan.kind, plan.manner, plan.stream) == ("forward", "plain", True):
+                plan.behaviour, plan.keep = "unhurried", False
                 return plan
 
     def body(self, kind: str, protocol: str, stream: bool) -> bytes:

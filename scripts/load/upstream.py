@@ -30,6 +30,7 @@ class Behaviour(NamedTuple):
 BEHAVIOURS = {
     "plain": Behaviour(200, "whole"),
     "paced": Behaviour(200, "whole"),
+    "unhurried": Behaviour(200, "whole"),
     "close_delimited": Behaviour(200, "whole"),
     "trickle": Behaviour(200, "whole"),
     "utf8_split": Behaviour(200, "whole"),
@@ -166,6 +167,7 @@ class Upstream:
             "trickle": (1, 0.0005),
             "utf8_split": (draw.choice([1, 2, 5, 7]) * 7 + 1, 0.001),
             "long_line": (65536, 0),
+            "unhurried": (max(40, len(body) // 12), 0.25),
         }.get(behaviour, (max(40, len(body) // 12), 0.03))
         cuts = range(0, len(body), size)
         breaks_at = draw.randrange(1, len(cuts)) if BEHAVIOURS[behaviour].ends == "broken" and len(cuts) > 1 else None
