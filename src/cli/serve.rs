@@ -49,7 +49,7 @@ pub(super) async fn run(config: Config) -> anyhow::Result<()> {
     let level = logging::start(&config.server);
     let mut terminate = signal(SignalKind::terminate())?;
     let mut interrupt = signal(SignalKind::interrupt())?;
-    let gateway = Gateway::start(config, level).await?;
+    let gateway = Gateway::start(config, level.clone()).await?;
     sd_notify::notify(&[NotifyState::Ready]).ok();
     tokio::select! {
         _ = terminate.recv() => {}
