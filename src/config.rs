@@ -7,6 +7,7 @@ mod access;
 mod admin;
 mod endpoint;
 mod gate;
+mod key;
 mod limits;
 mod locate;
 mod model;

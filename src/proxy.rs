@@ -27,7 +27,6 @@ use crate::verdict::{Decision, Reason};
 pub use access::{Access, Peer};
 use body::ResponseBody;
 use exchange::Exchange;
-use headers::RequestId;
 use refusal::Refusal;
 use route::Route;
 use serving::{Live, Serving};
@@ -78,7 +77,8 @@ impl Proxy {
                 Ok(route) => journey.of(route, request, &mut exchange).await,
                 Err(refusal) => {
                     let (head, mut incoming) = request.into_parts();
-                    exchange.unread = !body::linger(&head.headers, &mut incoming).await;
+                    exchange.unread =
+                        !body::linger(body::waits(&head.headers), &mut incoming).await;
                     Err(refusal)
                 }
             };
@@ -151,12 +151,8 @@ impl Journey<'_> {
             }
             Course::Forward { waived } => {
                 exchange.decided(&decision, waived, time);
-                self.forward(
-                    request.map(Outgoing::Whole),
-                    exchange.id.clone(),
-                    decision.mixed,
-                )
-                .await
+                let request = request.map(Outgoing::Whole);
+                self.forward(request, exchange, decision.mixed).await
             }
             Course::Refuse(reason) => Err(Refusal::Unjudged(reason)),
         }
@@ -175,7 +171,7 @@ impl Journey<'_> {
                 None => (Decision::unjudged(Reason::Unreadable), Duration::ZERO),
             }
         };
-        let forwarding = self.forward(request.map(Outgoing::Whole), exchange.id.clone(), false);
+        let forwarding = self.forward(request.map(Outgoing::Whole), exchange, false);
         let ((decision, time), response) = tokio::join!(judging, forwarding);
         if let Course::Forward { waived } = self.serving.settings.gate.course(&decision, 1.0) {
             exchange.decided(&decision, waived, time);
@@ -205,11 +201,11 @@ impl Journey<'_> {
         exchange: &mut Exchange,
     ) -> Result<Response<ResponseBody>, Refusal> {
         let limit = self.serving.settings.limits.body;
-        let headers = request.headers().clone();
+        let waits = body::waits(request.headers());
         let (request, back) = body::stream_through(request, limit).await?;
-        let reply = self.forward(request, exchange.id.clone(), false).await;
+        let reply = self.forward(request, exchange, false).await;
         if reply.is_err() {
-            exchange.unread = !body::linger_once_back(&headers, back).await;
+            exchange.unread = !body::linger_once_back(waits, back).await;
         }
         reply.map_err(|refusal| body::too_large_or(refusal, limit))
     }
@@ -217,11 +213,10 @@ impl Journey<'_> {
     async fn forward(
         &self,
         mut request: Request<Outgoing>,
-        id: RequestId,
+        exchange: &Exchange,
         mixed: bool,
     ) -> Result<Response<ResponseBody>, Refusal> {
-        let protocol = Protocol::of_path(request.uri().path());
-        headers::prepare_request(request.headers_mut(), &id, mixed);
+        headers::prepare_request(request.headers_mut(), &exchange.id, mixed);
         let sent = Instant::now();
         let mut response = self.serving.settings.upstreams.send(request).await?;
         self.metrics
@@ -231,7 +226,7 @@ impl Journey<'_> {
         if self.serving.settings.access.cors.is_some() {
             access::remove_cors(response.headers_mut());
         }
-        Ok(ResponseBody::upstream(response, protocol))
+        Ok(ResponseBody::upstream(response, exchange.protocol))
     }
 }
 

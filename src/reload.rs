@@ -154,16 +154,17 @@ impl Reload {
     async fn configure(&mut self, config: &Config) -> anyhow::Result<()> {
         let serving = self.live.current();
         let gate = serving.settings.gate.configured(&config.gate);
-        let (demo, present) = (self.demo.as_ref(), Some(&*serving.settings));
-        let settings = Settings::new(config, gate, &self.metrics, demo, present)?;
         let intents = self.intents.configured(config);
         let (mut snapshot, mut files) = (serving.snapshot.clone(), None);
         if config.fits_otherwise(&self.config) {
             let read = block_in_place(|| intents.read())?;
-            let embedder = settings.gate.embedder();
+            let embedder = gate.embedder();
             let (prepared, _) = intents.prepare(&read, embedder, |_, _| {}).await?;
             (snapshot, files) = (Arc::new(prepared), Some(read));
         }
+        // What takes longest and is refused most often goes first: the upstreams' gauges change with their list.
+        let (demo, present) = (self.demo.as_ref(), Some(&*serving.settings));
+        let settings = Settings::new(config, gate, &self.metrics, demo, present)?;
         self.renew_certificate(config)?;
         count_intents(&self.metrics, &snapshot);
         self.live.publish(Serving {

@@ -22,6 +22,7 @@ use tokio::time::sleep;
 use crate::config;
 use crate::metrics::Metrics;
 use connection::{Leave, Upstream, label};
+pub use keys::X_API_KEY;
 pub use reply::{ReplyBody, StreamError};
 use retry::{Again, Budget, again};
 

@@ -7,7 +7,7 @@ use ipnet::IpNet;
 use serde::{Deserialize, Deserializer};
 use url::Url;
 
-use super::{root, units};
+use super::{key, root, units};
 use crate::language::Phrase;
 use crate::secret::Digest;
 
@@ -64,13 +64,9 @@ impl Access {
                     problems.extend(wrong.into_iter().map(|wrong| ("access.keys_file", wrong)));
                     self.keys.extend(keys);
                 }
-                Err(error) => problems.push((
-                    "access.keys_file",
-                    Phrase::new(
-                        format!("{}：读不了：{error}", path.display()),
-                        format!("{} cannot be read: {error}", path.display()),
-                    ),
-                )),
+                Err(error) => {
+                    problems.push(("access.keys_file", key::unreadable(path, &error)));
+                }
             }
         }
         for (index, key) in self.keys.iter().enumerate() {

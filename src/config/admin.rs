@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use serde::Deserialize;
 
-use super::{root, units};
+use super::{key, root, units};
 use crate::language::Phrase;
 use crate::secret::Secret;
 
@@ -30,28 +30,10 @@ impl Admin {
     /// What serde cannot see: the key of the problem, and what is wrong.
     pub(super) fn check(&mut self) -> Vec<(&'static str, Phrase)> {
         let mut problems = Vec::new();
-        if let Some(path) = &self.token_file {
-            match std::fs::read_to_string(path).map(|token| Secret::new(&token)) {
-                _ if self.token.is_some() => problems.push((
-                    "admin.token_file",
-                    Phrase::new(
-                        "与 admin.token 同时存在；只留一个",
-                        "stands beside admin.token; keep one of the two",
-                    ),
-                )),
-                Ok(token) => self.token = Some(token),
-                Err(error) => problems.push((
-                    "admin.token_file",
-                    Phrase::new(
-                        format!("{}：读不了：{error}", path.display()),
-                        format!("{} cannot be read: {error}", path.display()),
-                    ),
-                )),
-            }
-        }
-        let is_plain = |token: &Secret| token.reveal().chars().all(|c| c.is_ascii_graphic());
+        let wrong = key::read(&mut self.token, self.token_file.as_deref(), "admin.token");
+        problems.extend(wrong.map(|wrong| ("admin.token_file", wrong)));
         match &self.token {
-            Some(token) if token.is_empty() || !is_plain(token) => problems.push((
+            Some(token) if !key::is_usable(token) => problems.push((
                 "admin.token",
                 Phrase::new(
                     "是空的，或含有空格、非 ASCII 字符；令牌只能是可见的 ASCII 字符",

@@ -4,6 +4,7 @@ use std::path::Path;
 
 use url::Url;
 
+use super::key;
 use crate::language::Phrase;
 use crate::secret::Secret;
 
@@ -48,25 +49,13 @@ impl Reach<'_> {
     }
 
     fn read_key(&mut self) -> Option<Phrase> {
-        let path = self.api_key_file?;
-        if self.api_key.is_some() {
-            let section = &self.section;
-            return Some(Phrase::new(
-                format!("与 {section}.api_key 同时存在；只留一个"),
-                format!("stands beside {section}.api_key; keep one of the two"),
-            ));
-        }
-        match std::fs::read_to_string(path) {
-            Ok(key) => *self.api_key = Some(Secret::new(&key)),
-            Err(error) => return Some(unreadable(path, &error)),
-        }
-        None
+        let name = format!("{}.api_key", self.section);
+        key::read(self.api_key, self.api_key_file, &name)
     }
 
     fn check_key(&self) -> Option<Phrase> {
         let key = self.api_key.as_ref()?;
-        let usable = !key.is_empty() && key.reveal().chars().all(|c| c.is_ascii_graphic());
-        (!usable).then(|| {
+        (!key::is_usable(key)).then(|| {
             Phrase::new(
                 "是空的，或含有空格、非 ASCII 字符；密钥只能是可见的 ASCII 字符",
                 "is empty, or holds spaces or characters outside ASCII; a key is visible ASCII",
@@ -78,7 +67,7 @@ impl Reach<'_> {
         let path = self.tls_roots?;
         match std::fs::read(path) {
             Ok(pem) => *self.roots_pem = pem,
-            Err(error) => return Some(unreadable(path, &error)),
+            Err(error) => return Some(key::unreadable(path, &error)),
         }
         let found = reqwest::Certificate::from_pem_bundle(self.roots_pem);
         let usable = found.is_ok_and(|roots| !roots.is_empty());
@@ -90,12 +79,4 @@ impl Reach<'_> {
             )
         })
     }
-}
-
-fn unreadable(path: &Path, error: &std::io::Error) -> Phrase {
-    let path = path.display();
-    Phrase::new(
-        format!("{path}：读不了：{error}"),
-        format!("{path} cannot be read: {error}"),
-    )
 }

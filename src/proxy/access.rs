@@ -17,9 +17,8 @@ use super::headers::{DECISION, REQUEST_ID};
 use super::refusal::Refusal;
 use crate::config::{self, Limits, Rate};
 use crate::secret::Digest;
+use crate::upstream::X_API_KEY;
 
-/// Where Anthropic's clients put their key.
-const X_API_KEY: HeaderName = HeaderName::from_static("x-api-key");
 /// Hops, as proxies note them, the nearest last.
 const X_FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
 /// Addresses whose requests are counted, about 20 MB of them. Beyond, those seen least begin anew.

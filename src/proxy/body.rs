@@ -34,7 +34,7 @@ pub(super) async fn read(
     match timeout(limits.body_timeout, collecting).await {
         Ok(Ok(body)) => Ok(Request::from_parts(parts, body.to_bytes())),
         Ok(Err(error)) if error.is::<LengthLimitError>() => {
-            linger(&parts.headers, &mut incoming).await;
+            linger(waits(&parts.headers), &mut incoming).await;
             Err(Refusal::TooLarge { limit: limits.body })
         }
         Ok(Err(error)) => Err(Refusal::BrokenBody(error.to_string())),
@@ -50,14 +50,19 @@ async fn announced(request: Request<Incoming>, limit: usize) -> Result<Request<I
         return Ok(request);
     }
     let (parts, mut incoming) = request.into_parts();
-    linger(&parts.headers, &mut incoming).await;
+    linger(waits(&parts.headers), &mut incoming).await;
     Err(Refusal::TooLarge { limit })
 }
 
-/// Reads on for a while: a client that is still sending hears nothing until it has sent. One that waits to
-/// be told to send is not. Whether it has sent everything.
-pub(super) async fn linger(headers: &HeaderMap, incoming: &mut Incoming) -> bool {
-    if !headers.contains_key(EXPECT) {
+/// Whether a client waits to be told to send.
+pub(super) fn waits(headers: &HeaderMap) -> bool {
+    headers.contains_key(EXPECT)
+}
+
+/// Reads on for a while, unless the client waits: one that is still sending hears nothing until it has sent.
+/// Whether it has sent everything.
+pub(super) async fn linger(waits: bool, incoming: &mut Incoming) -> bool {
+    if !waits {
         let sending =
             async { while let Ok(Some(Ok(_))) = timeout(LISTENS, incoming.frame()).await {} };
         timeout(LINGER, sending).await.ok();
@@ -66,12 +71,9 @@ pub(super) async fn linger(headers: &HeaderMap, incoming: &mut Incoming) -> bool
 }
 
 /// The same once the upstream's connection has given the body back.
-pub(super) async fn linger_once_back(
-    headers: &HeaderMap,
-    back: oneshot::Receiver<Incoming>,
-) -> bool {
+pub(super) async fn linger_once_back(waits: bool, back: oneshot::Receiver<Incoming>) -> bool {
     match timeout(LISTENS, back).await {
-        Ok(Ok(mut incoming)) => linger(headers, &mut incoming).await,
+        Ok(Ok(mut incoming)) => linger(waits, &mut incoming).await,
         // There was none.
         Ok(Err(_)) => true,
         Err(_) => false,

@@ -62,13 +62,19 @@ impl Settings {
             Some(previous) => previous.access.renewed(access, limits),
             None => Access::new(access, limits),
         };
+        // Requests that are in flight count on where the bound has stayed.
+        let same = previous.filter(|previous| previous.limits.requests == limits.requests);
+        let permits = same.map_or_else(
+            || Arc::new(Semaphore::new(limits.requests.get())),
+            |same| same.permits.clone(),
+        );
         Ok(Settings {
             gate,
             upstreams: Upstreams::new(&upstream, metrics, known)?,
             limits: limits.clone(),
             access,
             routes: Routes::new(&upstream.pass_through),
-            permits: Arc::new(Semaphore::new(limits.requests.get())),
+            permits,
         })
     }
 

@@ -3,12 +3,11 @@
 use http::header::{AUTHORIZATION, HeaderName, InvalidHeaderValue};
 use http::{HeaderMap, HeaderValue};
 
+use crate::chat::Protocol;
 use crate::secret::Secret;
 
 /// Where Anthropic's clients put their key.
-const X_API_KEY: HeaderName = HeaderName::from_static("x-api-key");
-/// Anthropic's path; everything else has OpenAI's header.
-const MESSAGES: &str = "/v1/messages";
+pub const X_API_KEY: HeaderName = HeaderName::from_static("x-api-key");
 
 /// One upstream's key in both forms.
 #[derive(Clone, Debug)]
@@ -57,7 +56,7 @@ pub(super) fn hide(headers: &mut HeaderMap) {
 }
 
 fn is_messages(path: &str) -> bool {
-    let rest = path.strip_prefix(MESSAGES);
+    let rest = path.strip_prefix(Protocol::Messages.path());
     rest.is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
 }
 
