@@ -17,7 +17,7 @@
 //! 5. [`judge::Judge`] says what they mean: a [`Verdict`](verdict::Verdict), kept in the snapshot's cache;
 //! 6. [`gate::Gate`] brings verdicts on the question, on what was said before it and on its clauses together as
 //!    [`Evidence`](gate::policy::Evidence), and [`gate::policy::decide`] says what is done: a
-//!    [`Decision`](verdict::Decision) with its reason, and [`gate::course`] what comes of it by mode; [`Gate::course`](gate::Gate::course) is what comes of it by mode;
+//!    [`Decision`](verdict::Decision) with its reason, and [`Gate::course`](gate::Gate::course) what comes of it by mode;
 //! 7. [`upstream`] carries the request through, or [`chat`] phrases the reply in the client's protocol;
 //! 8. the exchange rides in the response's body and is recorded when that is gone.
 //!
@@ -42,10 +42,10 @@
 //! process     main · cli {serve: the only wiring, check, findings, ask, eval, figures, exit, terminal}
 //! time        reload {intents, watch} · server {tasks: the only place that spawns, tls, files} · admin
 //! http        proxy {serving, access, route, body, headers, exchange, refusal: the only table of errors}
-//! judgement   eval {labels, figures, comparison, document, report} · findings {misjudged, columns} · gate {reading, policy, polarity, course, notices} · snapshot {material} · judge {space, density, head, calibration, promise, claims}
-//! engines     embed {tokens, static_stage, encoder, queue, store, manifest, runtime, error} · upstream {connection, retry, breaker, keys, reply, demo} · metrics · logging
-//! vocabulary  chat {chat_completions, responses, response, completions, messages, turn, fault, stream, line, json} · intent {file} · verdict · config {a file a section}
-//! leaf        background · text {characters, faces, layout, reading, sound, shop_words} · clause · bare {codes, words} · source {message, table} · problem · language · memory · secret · share
+//! judgement   report · ledger · eval {labels, figures, comparison, document, report} · findings {misjudged, columns} · gate {reading, policy, polarity, course, notices} · snapshot {material} · judge {space, density, head, calibration, promise, claims}
+//! engines     embed {tokens, static_stage, encoder, queue, store, manifest, runtime, error} · upstream {connection, retry, breaker, keys, reply, demo} · journal · traces · metrics {register} · logging
+//! vocabulary  chat {chat_completions, responses, response, completions, messages, turn, fault, stream, line, json} · intent {file} · verdict {reason} · record · config {a file a section}
+//! leaf        background · text {characters, faces, layout, reading, sound, shop_words} · clause · bare {codes, words} · source {message, table} · problem · language · memory · secret · share · tokenizer
 //! ```
 //!
 //! ## Invariants
@@ -72,19 +72,25 @@ pub mod eval;
 pub mod findings;
 pub mod gate;
 pub mod intent;
+pub mod journal;
 pub mod judge;
 pub mod language;
+pub mod ledger;
 pub mod logging;
 pub mod memory;
 pub mod metrics;
 pub mod problem;
 pub mod proxy;
+pub mod record;
 pub mod reload;
+pub mod report;
 pub mod secret;
 pub mod server;
 pub mod share;
 pub mod snapshot;
 pub mod source;
 pub mod text;
+pub mod tokenizer;
+pub mod traces;
 pub mod upstream;
 pub mod verdict;

@@ -1,12 +1,14 @@
 //! Every metric, as a documented field of one struct.
 
-use prometheus::core::Collector;
+mod register;
+
 use prometheus::{
-    Encoder, Histogram, HistogramOpts, HistogramVec, IntCounter, IntCounterVec, IntGauge,
-    IntGaugeVec, Opts, Registry, TextEncoder,
+    CounterVec, Encoder, Gauge, GaugeVec, Histogram, HistogramVec, IntCounter, IntCounterVec,
+    IntGauge, IntGaugeVec, Registry, TextEncoder,
 };
 
 use crate::verdict::Reason;
+use register::Register;
 
 /// The metrics of one gateway.
 #[derive(Clone, Debug)]
@@ -57,6 +59,46 @@ pub struct Metrics {
     pub config_reloads: IntCounterVec,
     /// Published intents, by action.
     pub intents: IntGaugeVec,
+    /// 1 for the mode that is in force, 0 for the others: `enforce`, `shadow`, `off`.
+    pub gate_mode: IntGaugeVec,
+    /// Log-odds that decided, of every judged question.
+    pub gate_log_odds: Histogram,
+    /// Decisions, by reason.
+    pub decisions: IntCounterVec,
+    /// Questions between the two thresholds, by what `gate.grey` did about them: `forward`, `clarify`, `reject`.
+    pub grey: IntCounterVec,
+    /// Tokens that upstreams would have billed for requests that needed no LLM, by kind: `prompt` counted,
+    /// `completion` expected from what forwarded questions used.
+    pub tokens_saved: CounterVec,
+    /// What they would have cost, by currency.
+    pub cost_saved: CounterVec,
+    /// Completion tokens of a reply as they are expected for a saved call: the mean of forwarded replies.
+    pub completion_tokens_mean: Gauge,
+    /// Their standard deviation.
+    pub completion_tokens_stddev: Gauge,
+    /// Tokens that upstreams billed, by kind: `prompt` (cached ones included), `cached_prompt`, `completion`.
+    pub upstream_tokens: IntCounterVec,
+    /// What they cost, by currency.
+    pub upstream_cost: CounterVec,
+    /// Replies of upstreams to judged protocols, by how their tokens are known: `told`, `counted`, `unknown`.
+    pub upstream_usage: IntCounterVec,
+    /// Requests, saved or forwarded, for whose model `[prices]` has no price.
+    pub unpriced: IntCounter,
+    /// Seconds from the request sent to the upstream to the end of its reply.
+    pub upstream_duration: Histogram,
+    /// Rejected questions that were asked again within minutes, by the intent that they were rejected for.
+    pub asked_again: IntCounterVec,
+    /// Rejected questions after which the customer asked for a person, by the intent they were rejected for.
+    pub handed_over: IntCounterVec,
+    /// Would-be rejections that a person has reviewed, by what they say of them: `right`, `wrong`.
+    pub reviewed: IntGaugeVec,
+    /// The share of rejections that are wrong, by reviews of a random sample: `estimate`, and the ends of its
+    /// 95 % interval, `low` and `high`.
+    pub false_rejections: GaugeVec,
+    /// Records for the journal, by result: `written`, `dropped`.
+    pub journal_records: IntCounterVec,
+    /// Bytes of the journal's file.
+    pub journal_size: IntGauge,
     /// 1, with the version as a label.
     pub build_info: IntGaugeVec,
 }
@@ -68,6 +110,11 @@ const GATE_BUCKETS: [f64; 13] = [
 /// From a reply made here to a long generation.
 const REQUEST_BUCKETS: [f64; 14] = [
     0.001, 0.0025, 0.005, 0.01, 0.025, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 120.0,
+];
+
+/// From plainly off-topic to plainly business.
+const LOG_ODDS_BUCKETS: [f64; 14] = [
+    -12.0, -9.0, -6.0, -4.0, -2.0, -1.0, 0.0, 1.0, 2.0, 4.0, 6.0, 9.0, 12.0, 16.0,
 ];
 
 impl Metrics {
@@ -172,6 +219,90 @@ impl Metrics {
                 &["result"],
             )?,
             intents: register.gauges("intents", "Published intents.", &["action"])?,
+            gate_mode: register.gauges(
+                "gate_mode",
+                "1 for the mode that is in force.",
+                &["mode"],
+            )?,
+            gate_log_odds: register.histogram(
+                "gate_log_odds",
+                "Log-odds that decided: how far a question is the shop's business.",
+                &LOG_ODDS_BUCKETS,
+            )?,
+            decisions: register.counters("decisions_total", "Decisions.", &["reason"])?,
+            grey: register.counters(
+                "questions_grey_total",
+                "Questions between the two thresholds.",
+                &["action"],
+            )?,
+            tokens_saved: register.amounts(
+                "tokens_saved_total",
+                "Tokens that upstreams would have billed for requests that needed no LLM.",
+                &["kind"],
+            )?,
+            cost_saved: register.amounts(
+                "cost_saved_total",
+                "What requests that needed no LLM would have cost.",
+                &["currency"],
+            )?,
+            completion_tokens_mean: register.reading(
+                "completion_tokens_mean",
+                "Completion tokens of forwarded replies: the mean, expected of saved ones.",
+            )?,
+            completion_tokens_stddev: register.reading(
+                "completion_tokens_stddev",
+                "Completion tokens of forwarded replies: the standard deviation.",
+            )?,
+            upstream_tokens: register.counters(
+                "upstream_tokens_total",
+                "Tokens that upstreams billed.",
+                &["kind"],
+            )?,
+            upstream_cost: register.amounts(
+                "upstream_cost_total",
+                "What the tokens of upstreams cost.",
+                &["currency"],
+            )?,
+            upstream_usage: register.counters(
+                "upstream_usage_total",
+                "Replies of upstreams, by how their tokens are known.",
+                &["source"],
+            )?,
+            unpriced: register.counter(
+                "unpriced_requests_total",
+                "Requests, saved or forwarded, for whose model there is no price.",
+            )?,
+            upstream_duration: register.histogram(
+                "upstream_duration_seconds",
+                "From the request sent to the upstream to the end of its reply.",
+                &REQUEST_BUCKETS,
+            )?,
+            asked_again: register.counters(
+                "rejections_asked_again_total",
+                "Rejected questions that were asked again within minutes.",
+                &["intent"],
+            )?,
+            handed_over: register.counters(
+                "rejections_handed_over_total",
+                "Rejected questions after which the customer asked for a person.",
+                &["intent"],
+            )?,
+            reviewed: register.gauges(
+                "rejections_reviewed",
+                "Would-be rejections that a person has reviewed.",
+                &["verdict"],
+            )?,
+            false_rejections: register.readings(
+                "false_rejections_ratio",
+                "The share of rejections that are wrong, by reviews of a random sample.",
+                &["bound"],
+            )?,
+            journal_records: register.counters(
+                "journal_records_total",
+                "Records for the journal.",
+                &["result"],
+            )?,
+            journal_size: register.gauge("journal_size_bytes", "Bytes of the journal's file.")?,
             build_info: register.gauges(
                 "build_info",
                 "1, with the version as a label.",
@@ -195,6 +326,23 @@ impl Metrics {
         for result in ["ok", "refused"] {
             self.intents_reloads.with_label_values(&[result]);
             self.config_reloads.with_label_values(&[result]);
+        }
+        for action in ["forward", "clarify", "reject"] {
+            self.grey.with_label_values(&[action]);
+        }
+        for kind in ["prompt", "completion"] {
+            self.tokens_saved.with_label_values(&[kind]);
+            self.upstream_tokens.with_label_values(&[kind]);
+        }
+        self.upstream_tokens.with_label_values(&["cached_prompt"]);
+        for source in ["told", "counted", "unknown"] {
+            self.upstream_usage.with_label_values(&[source]);
+        }
+        for verdict in ["right", "wrong"] {
+            self.reviewed.with_label_values(&[verdict]);
+        }
+        for result in ["written", "dropped"] {
+            self.journal_records.with_label_values(&[result]);
         }
         self.build_info
             .with_label_values(&[env!("CARGO_PKG_VERSION")])
@@ -226,55 +374,4 @@ impl Metrics {
         TextEncoder::new().encode(&self.registry.gather(), &mut text)?;
         Ok(String::from_utf8_lossy(&text).into_owned())
     }
-}
-
-struct Register<'a>(&'a Registry);
-
-impl Register<'_> {
-    fn add<C: Collector + Clone + 'static>(&self, collector: C) -> prometheus::Result<C> {
-        self.0.register(Box::new(collector.clone()))?;
-        Ok(collector)
-    }
-
-    fn counter(&self, name: &str, help: &str) -> prometheus::Result<IntCounter> {
-        self.add(IntCounter::with_opts(options(name, help))?)
-    }
-
-    fn counters(
-        &self,
-        name: &str,
-        help: &str,
-        labels: &[&str],
-    ) -> prometheus::Result<IntCounterVec> {
-        self.add(IntCounterVec::new(options(name, help), labels)?)
-    }
-
-    fn gauge(&self, name: &str, help: &str) -> prometheus::Result<IntGauge> {
-        self.add(IntGauge::with_opts(options(name, help))?)
-    }
-
-    fn gauges(&self, name: &str, help: &str, labels: &[&str]) -> prometheus::Result<IntGaugeVec> {
-        self.add(IntGaugeVec::new(options(name, help), labels)?)
-    }
-
-    fn histogram(&self, name: &str, help: &str, buckets: &[f64]) -> prometheus::Result<Histogram> {
-        self.add(Histogram::with_opts(
-            HistogramOpts::from(options(name, help)).buckets(buckets.to_vec()),
-        )?)
-    }
-
-    fn histograms(
-        &self,
-        name: &str,
-        help: &str,
-        labels: &[&str],
-        buckets: &[f64],
-    ) -> prometheus::Result<HistogramVec> {
-        let options = HistogramOpts::from(options(name, help)).buckets(buckets.to_vec());
-        self.add(HistogramVec::new(options, labels)?)
-    }
-}
-
-fn options(name: &str, help: &str) -> Opts {
-    Opts::new(name, help).namespace("intentgate")
 }

@@ -1,10 +1,13 @@
 //! What is known of a question once it is judged, and what is done about it.
 
+mod reason;
+
 use std::sync::Arc;
 use std::time::Duration;
 
 use crate::intent::{Action, IntentName};
 use crate::language::Phrase;
+pub use reason::Reason;
 
 /// What a text may be about.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -224,198 +227,21 @@ impl Judgement {
     }
 }
 
-/// Why a decision fell as it did.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub enum Reason {
-    /// The log-odds are not below the threshold.
-    OnTopic {
-        /// The threshold.
-        threshold: f64,
-    },
-    /// Said in a conversation about business, and as such not below the threshold.
-    FollowsOn {
-        /// The threshold for what follows on.
-        threshold: f64,
-    },
-    /// A number, a link, a yes or no in a conversation about business.
-    Bare,
-    /// Read by its sound, it is not below the threshold.
-    SecondReading {
-        /// The threshold.
-        threshold: f64,
-    },
-    /// As a whole it looks off-topic, but one of its clauses is plainly the shop's business.
-    BusinessClause {
-        /// The threshold for a clause.
-        threshold: f64,
-    },
-    /// An `answer` intent is likeliest by its lead.
-    Answered {
-        /// The lead that an answer needs.
-        lead: f64,
-    },
-    /// An `answer` intent is likeliest, but not by its lead.
-    AnswerUnsure {
-        /// The lead that an answer needs.
-        lead: f64,
-    },
-    /// An `answer` intent is likeliest, but the question may mean its opposite.
-    AnswerReversed,
-    /// The log-odds lie between off-topic and business: grey.
-    Grey {
-        /// Below it a question is off-topic.
-        threshold: f64,
-        /// From it on a question is business.
-        sure: f64,
-    },
-    /// The log-odds are below the threshold.
-    OffTopic {
-        /// The threshold.
-        threshold: f64,
-    },
-    /// A clause is off-topic, and `gate.mixed` rejects such questions.
-    Mixed,
-    /// The shop has no reject intents and no background, so there is nothing to tell its business from.
-    NothingRejects,
-    /// The request holds no text to judge.
-    NoText,
-    /// Text in a shape that the gateway does not read.
-    UnknownShape,
-    /// Too many questions wait for the model.
-    QueueFull,
-    /// The decision took longer than `gate.budget`.
-    OverBudget,
-    /// The model failed.
-    ModelFailed,
-    /// The body is no request of its protocol, and the gate only watches.
-    Unreadable,
-    /// `gate.mode` is `off`.
-    GateOff,
+/// Why a decision is not acted upon.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Waiver {
+    /// `gate.mode` is `shadow`.
+    Shadow,
+    /// It is in the sample of `gate.audit_share`.
+    Audit,
 }
 
-impl Reason {
-    /// The metric label of a question that went upstream unjudged; none where it was judged.
-    pub fn bypass(self) -> Option<&'static str> {
+impl Waiver {
+    /// The word in metrics.
+    pub fn as_str(self) -> &'static str {
         match self {
-            Reason::NoText => Some("no_text"),
-            Reason::UnknownShape => Some("unknown_shape"),
-            Reason::QueueFull => Some("queue_full"),
-            Reason::OverBudget => Some("over_budget"),
-            Reason::ModelFailed => Some("model_failed"),
-            Reason::Unreadable => Some("unreadable"),
-            Reason::GateOff => Some("gate_off"),
-            _ => None,
-        }
-    }
-
-    /// Whether the gate should have judged and could not.
-    pub fn is_failure(self) -> bool {
-        matches!(
-            self,
-            Reason::QueueFull | Reason::OverBudget | Reason::ModelFailed
-        )
-    }
-
-    /// Every [`Reason::bypass`] label.
-    pub const BYPASSES: [&'static str; 7] = [
-        "no_text",
-        "unknown_shape",
-        "queue_full",
-        "over_budget",
-        "model_failed",
-        "unreadable",
-        "gate_off",
-    ];
-
-    /// For operators.
-    pub fn explain(self) -> Phrase {
-        match self {
-            Reason::OnTopic { threshold } => Phrase::new(
-                format!("对数几率不低于阈值 {threshold:.2}，不拒绝"),
-                format!(
-                    "the log-odds are not below the threshold {threshold:.2}, so it is not rejected"
-                ),
-            ),
-            Reason::FollowsOn { threshold } => Phrase::new(
-                format!("接着店里的事往下说，对数几率不低于追问的阈值 {threshold:.2}，不拒绝"),
-                format!(
-                    "it follows on the shop's business, and the log-odds are not below the threshold {threshold:.2} for that, so it is not rejected"
-                ),
-            ),
-            Reason::Bare => Phrase::new(
-                "在谈店里的事的对话里，只有单号、链接、“好的”之类的内容，从不单独拒绝",
-                "a number, a link, a yes or no in a conversation about the shop's business is never rejected alone",
-            ),
-            Reason::SecondReading { threshold } => Phrase::new(
-                format!("按读音理解后，对数几率不低于阈值 {threshold:.2}，不拒绝"),
-                format!(
-                    "read by its sound, the log-odds are not below the threshold {threshold:.2}, so it is not rejected"
-                ),
-            ),
-            Reason::BusinessClause { threshold } => Phrase::new(
-                format!(
-                    "整体像与店无关，但其中一个分句明显是店里的事（不低于 {threshold:.2}），不拒绝"
-                ),
-                format!(
-                    "as a whole it looks off-topic, but one of its clauses is plainly the shop's business (not below {threshold:.2}), so it is not rejected"
-                ),
-            ),
-            Reason::Answered { lead } => Phrase::new(
-                format!("有固定答复的意图领先其他意图超过 {lead:.2}"),
-                format!("an intent with a fixed reply leads the others by more than {lead:.2}"),
-            ),
-            Reason::AnswerUnsure { lead } => Phrase::new(
-                format!("有固定答复的意图最接近，但领先不到 {lead:.2}，所以转发"),
-                format!(
-                    "an intent with a fixed reply is likeliest, but leads by less than {lead:.2}, so it is forwarded"
-                ),
-            ),
-            Reason::AnswerReversed => Phrase::new(
-                "有固定答复的意图最接近，但可能是相反的意思，所以转发",
-                "an intent with a fixed reply is likeliest, but the question may mean its opposite, so it is forwarded",
-            ),
-            Reason::Grey { threshold, sure } => Phrase::new(
-                format!(
-                    "对数几率在 {threshold:.2} 和 {sure:.2} 之间，拿不准；怎么办由 gate.grey 决定"
-                ),
-                format!(
-                    "the log-odds lie between {threshold:.2} and {sure:.2}, so it is unclear; gate.grey says what to do"
-                ),
-            ),
-            Reason::OffTopic { threshold } => Phrase::new(
-                format!("对数几率低于阈值 {threshold:.2}：与店无关"),
-                format!("the log-odds are below the threshold {threshold:.2}: off-topic"),
-            ),
-            Reason::Mixed => Phrase::new(
-                "有一部分与店无关，而 gate.mixed = \"reject\"",
-                "a part of it is off-topic, and gate.mixed = \"reject\"",
-            ),
-            Reason::NothingRejects => Phrase::new(
-                "没有 action = \"reject\" 的意图，gate.background 也关了，所以全部转发",
-                "no intent has action = \"reject\" and gate.background is off, so everything is forwarded",
-            ),
-            Reason::NoText => Phrase::new("没有可判断的文字", "there is no text to judge"),
-            Reason::UnknownShape => Phrase::new(
-                "内容的格式网关不认识，未判断",
-                "the content has a shape the gateway does not read; not judged",
-            ),
-            Reason::QueueFull => Phrase::new(
-                "等待模型的问题太多，未判断",
-                "too many questions wait for the model; not judged",
-            ),
-            Reason::OverBudget => Phrase::new(
-                "判断超过了 gate.budget 的时限，未判断",
-                "the decision took longer than gate.budget; not judged",
-            ),
-            Reason::ModelFailed => Phrase::new("模型出错，未判断", "the model failed; not judged"),
-            Reason::Unreadable => Phrase::new(
-                "请求不符合协议，未判断",
-                "the body is no request of its protocol; not judged",
-            ),
-            Reason::GateOff => Phrase::new(
-                "gate.mode = \"off\"，未判断",
-                "gate.mode is \"off\"; not judged",
-            ),
+            Waiver::Shadow => "shadow",
+            Waiver::Audit => "audit",
         }
     }
 }

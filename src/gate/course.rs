@@ -4,7 +4,7 @@ use super::Gate;
 use crate::config::{self, Mode, OnFailure, UnknownShape};
 use crate::intent::Action;
 use crate::language::Phrase;
-use crate::verdict::{Decision, Reason};
+use crate::verdict::{Decision, Reason, Waiver};
 
 /// What the gateway does about a decision.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -18,25 +18,6 @@ pub enum Course<'d> {
     Reply(&'d Phrase),
     /// The client gets an error: the question was not judged, and the operator wants none of those forwarded.
     Refuse(Reason),
-}
-
-/// Why a decision is not acted upon.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Waiver {
-    /// `gate.mode` is `shadow`.
-    Shadow,
-    /// It is in the sample of `gate.audit_share`.
-    Audit,
-}
-
-impl Waiver {
-    /// The word in metrics.
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Waiver::Shadow => "shadow",
-            Waiver::Audit => "audit",
-        }
-    }
 }
 
 impl Gate {

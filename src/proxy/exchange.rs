@@ -16,12 +16,11 @@ use super::headers::{self, ANTHROPIC_REQUEST_ID, DECISION, REQUEST_ID, RequestId
 use super::protocol_label;
 use super::refusal::{self, Refusal};
 use crate::chat::{Prompt, Protocol};
-use crate::gate::course::Waiver;
 use crate::intent::Action;
 use crate::language::Phrase;
 use crate::metrics::Metrics;
 use crate::upstream::StreamError;
-use crate::verdict::{Decision, Topic};
+use crate::verdict::{Decision, Topic, Waiver};
 
 /// One request, from its headers to the last byte of its reply.
 #[derive(Debug)]

@@ -11,10 +11,20 @@ const ROWS: [(&str, &[&str]); 7] = [
     ("http", &["proxy"]),
     (
         "judgement",
-        &["eval", "findings", "gate", "snapshot", "judge"],
+        &[
+            "report", "ledger", "eval", "findings", "gate", "snapshot", "judge",
+        ],
     ),
-    ("engines", &["embed", "upstream", "metrics", "logging"]),
-    ("vocabulary", &["chat", "intent", "verdict", "config"]),
+    (
+        "engines",
+        &[
+            "embed", "upstream", "journal", "traces", "metrics", "logging",
+        ],
+    ),
+    (
+        "vocabulary",
+        &["chat", "intent", "verdict", "record", "config"],
+    ),
     (
         "leaf",
         &[
@@ -28,6 +38,7 @@ const ROWS: [(&str, &[&str]); 7] = [
             "memory",
             "secret",
             "share",
+            "tokenizer",
         ],
     ),
 ];

@@ -1,0 +1,1 @@
+//! The journal → what a period came to, for people and programs.

@@ -1,0 +1,1 @@
+//! Counts text as upstreams bill it.

@@ -1,0 +1,1 @@
+//! Spans of requests, exported by OTLP where the operator turned it on.
