@@ -3,21 +3,30 @@
 //!
 //! One file a protocol; [`Protocol`] is the one place that knows which path speaks which.
 
+mod billed;
 mod chat_completions;
 mod completions;
 mod fault;
 mod json;
+mod keyed;
 pub mod line;
 mod messages;
 mod response;
 mod responses;
 pub mod stream;
+#[cfg(test)]
+mod tests;
 mod turn;
+mod unpack;
+mod usage;
+mod words;
 
 use bytes::Bytes;
 use serde_json::{Map, Value};
 
+pub use billed::Billed;
 pub use fault::Fault;
+pub use usage::{Heard, Usage, UsageReader, UsageSource};
 
 use crate::language::Language;
 
@@ -63,6 +72,8 @@ pub struct ReplyShape {
     pub structured: bool,
     /// Fields of the request that the reply repeats, together no more than 32 KiB.
     pub echo: Map<String, Value>,
+    /// What the reply says that it was billed for: nothing, unless it stands in for an LLM's.
+    pub usage: Usage,
 }
 
 /// The text of the turn to judge.

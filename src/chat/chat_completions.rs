@@ -5,7 +5,7 @@ use serde_json::{Value, json as value};
 
 use super::json::{self, Format, Object, Word};
 use super::turn::{self, Content, Message, Role, Turn};
-use super::{Prompt, Reply, ReplyShape, Unreadable, stream};
+use super::{Prompt, Reply, ReplyShape, Unreadable, Usage, stream};
 
 /// Replies that one request may ask for, as the protocol has it.
 pub(super) const MAX_CHOICES: u64 = 128;
@@ -124,7 +124,7 @@ impl Own<'_> {
             "created": self.created,
             "model": self.shape.model,
             "choices": choices,
-            "usage": usage(),
+            "usage": usage(self.shape.usage),
         })
     }
 
@@ -150,7 +150,9 @@ impl Own<'_> {
             chunk(value!({}), value!("stop"));
         }
         if self.shape.include_usage {
-            events.push_str(&stream::event(&self.chunk(value!([]), usage())));
+            events.push_str(&stream::event(
+                &self.chunk(value!([]), usage(self.shape.usage)),
+            ));
         }
         events.push_str(stream::DONE);
         events
@@ -171,13 +173,13 @@ impl Own<'_> {
     }
 }
 
-/// Nothing was used.
-pub(super) fn usage() -> Value {
+/// What was used, as OpenAI's older protocols tell it.
+pub(super) fn usage(used: Usage) -> Value {
     value!({
-        "prompt_tokens": 0,
-        "completion_tokens": 0,
-        "total_tokens": 0,
-        "prompt_tokens_details": {"cached_tokens": 0, "audio_tokens": 0},
+        "prompt_tokens": used.prompt,
+        "completion_tokens": used.completion,
+        "total_tokens": used.prompt + used.completion,
+        "prompt_tokens_details": {"cached_tokens": used.cached, "audio_tokens": 0},
         "completion_tokens_details": {"reasoning_tokens": 0, "audio_tokens": 0, "accepted_prediction_tokens": 0, "rejected_prediction_tokens": 0},
     })
 }

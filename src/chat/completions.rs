@@ -157,7 +157,7 @@ pub(super) fn reply(shape: &ReplyShape, text: &str, id: &str, created: u64) -> R
     if !shape.stream {
         let choices = (0..shape.choices).map(|index| choice(index, text, Some("stop")));
         let mut whole = completion(choices.collect());
-        whole["usage"] = usage();
+        whole["usage"] = usage(shape.usage);
         return Reply::json(&whole);
     }
     let mut events = String::new();
@@ -175,7 +175,7 @@ pub(super) fn reply(shape: &ReplyShape, text: &str, id: &str, created: u64) -> R
         send(vec![choice(index, "", Some("stop"))], Value::Null);
     }
     if shape.include_usage {
-        send(Vec::new(), usage());
+        send(Vec::new(), usage(shape.usage));
     }
     events.push_str(stream::DONE);
     Reply::stream(events)
