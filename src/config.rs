@@ -11,6 +11,7 @@ mod key;
 mod limits;
 mod locate;
 mod model;
+mod prices;
 mod provenance;
 mod reach;
 mod server;
@@ -29,6 +30,7 @@ pub use gate::{Gate, Grey, Mixed, Mode, OnFailure, Stages, UnknownShape};
 pub use limits::{Limits, Rate};
 pub use locate::{RUNTIME_LIBRARY, find_default};
 pub use model::Model;
+pub use prices::{ModelPrice, Prices, Tokenizers};
 pub use server::{LogFormat, Server};
 pub use shop::Shop;
 pub use upstream::{Fallback, Upstream};
@@ -62,6 +64,8 @@ pub struct Config {
     pub limits: Limits,
     /// `[access]`
     pub access: Access,
+    /// `[prices]`
+    pub prices: Prices,
     #[serde(skip)]
     provenance: Provenance,
 }
@@ -163,7 +167,9 @@ impl Config {
         config.server.root_paths(folder);
         config.admin.root_paths(folder);
         config.access.root_paths(folder);
+        config.prices.root_paths(folder);
         let mut checks = config.upstream.check();
+        checks.extend(config.prices.check());
         let own = config.gate.check(&config.shop).into_iter();
         let own = own
             .chain(config.server.check())

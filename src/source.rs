@@ -160,7 +160,8 @@ impl<'a> Source<'a> {
     fn problem(&self, error: &Error, place: Option<&Place>) -> Problem {
         let overridden = place.and_then(|p| self.override_at(&p.span));
         let entry = overridden.map(|index| &self.overrides[index]);
-        let is_secret = |key: &String| key.contains("key") || key.contains("token");
+        let is_secret =
+            |key: &String| key != "tokenizer" && (key.contains("key") || key.contains("token"));
         let secret = place.is_some_and(|p| p.path.last().is_some_and(is_secret));
         let value = match (entry, error.span()) {
             (Some(entry), _) => Some(entry.value.as_str()),

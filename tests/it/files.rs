@@ -9,6 +9,7 @@ use intentgate::intent::file::{self, Context};
 use intentgate::intent::{Action, Intent};
 use intentgate::language::Language;
 use intentgate::problem::Problems;
+use intentgate::tokenizer::Choice;
 
 const NO_VARIABLES: [(String, String); 0] = [];
 
@@ -72,6 +73,14 @@ fn values_are_what_the_file_says() {
     assert_eq!(config.admin.token.unwrap().reveal(), "sk-from-a-file");
     let names: Vec<_> = config.access.keys.iter().map(|k| k.name.as_str()).collect();
     assert_eq!(names, ["web", "前端", "old"]);
+    let prices = &config.prices;
+    assert_eq!(prices.currency, "USD");
+    let file = folder.join("qwen/tokenizer.json");
+    assert_eq!(prices.tokenizer, Choice::File(file));
+    let input = |model: &str| prices.price_of(model)?.input;
+    assert_eq!(input("gpt-5-mini"), Some(0.25));
+    assert_eq!(input("gpt-5-mini-2"), Some(1.25));
+    assert_eq!(input("gpt-4"), None);
 }
 
 #[test]
