@@ -15,6 +15,7 @@ mod provenance;
 mod reach;
 mod server;
 mod shop;
+mod traces;
 mod units;
 mod upstream;
 
@@ -31,6 +32,7 @@ pub use locate::{RUNTIME_LIBRARY, find_default};
 pub use model::Model;
 pub use server::{LogFormat, Server};
 pub use shop::Shop;
+pub use traces::Traces;
 pub use upstream::{Fallback, Upstream};
 
 use provenance::Provenance;
@@ -62,6 +64,8 @@ pub struct Config {
     pub limits: Limits,
     /// `[access]`
     pub access: Access,
+    /// `[traces]`
+    pub traces: Traces,
     #[serde(skip)]
     provenance: Provenance,
 }
@@ -141,6 +145,7 @@ impl Config {
                 "limits.stall_timeout",
                 limits.0.stall_timeout != limits.1.stall_timeout,
             ),
+            ("[traces]", self.traces != other.traces),
         ];
         let changed = changes.into_iter().filter(|(_, differs)| *differs);
         changed.map(|(key, _)| key).collect()
@@ -169,6 +174,7 @@ impl Config {
             .chain(config.server.check())
             .chain(config.admin.check())
             .chain(config.access.check())
+            .chain(config.traces.check())
             .chain(config.limits.check(&config.access));
         checks.extend(own.map(|(key, message)| (key.to_owned(), message)));
         // A value that was refused is not missing as well.

@@ -99,6 +99,9 @@ pub struct Metrics {
     pub journal_records: IntCounterVec,
     /// Bytes of the journal's file.
     pub journal_size: IntGauge,
+    /// Spans for the collector, by result: `exported`, `failed` where it did not take them, `dropped` where too
+    /// many waited.
+    pub trace_spans: IntCounterVec,
     /// 1, with the version as a label.
     pub build_info: IntGaugeVec,
 }
@@ -303,6 +306,11 @@ impl Metrics {
                 &["result"],
             )?,
             journal_size: register.gauge("journal_size_bytes", "Bytes of the journal's file.")?,
+            trace_spans: register.counters(
+                "trace_spans_total",
+                "Spans for the collector.",
+                &["result"],
+            )?,
             build_info: register.gauges(
                 "build_info",
                 "1, with the version as a label.",
@@ -343,6 +351,9 @@ impl Metrics {
         }
         for result in ["written", "dropped"] {
             self.journal_records.with_label_values(&[result]);
+        }
+        for result in ["exported", "failed", "dropped"] {
+            self.trace_spans.with_label_values(&[result]);
         }
         self.build_info
             .with_label_values(&[env!("CARGO_PKG_VERSION")])

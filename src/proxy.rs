@@ -22,6 +22,7 @@ use crate::chat::{Prompt, Protocol};
 use crate::config::Mode;
 use crate::gate::course::Course;
 use crate::metrics::Metrics;
+use crate::traces::Traces;
 use crate::upstream::Outgoing;
 use crate::verdict::{Decision, Reason};
 pub use access::{Access, Peer};
@@ -38,6 +39,8 @@ pub struct Proxy {
     pub live: Arc<Live>,
     /// What is counted.
     pub metrics: Metrics,
+    /// Where its spans go; none where traces are off.
+    pub traces: Option<Traces>,
 }
 
 impl Proxy {
@@ -67,7 +70,7 @@ impl Proxy {
         serving: Arc<Serving>,
         mut request: Request<Incoming>,
     ) -> impl Future<Output = Result<Response<ResponseBody>, Infallible>> + Send {
-        let mut exchange = Exchange::begin(self.metrics.clone(), &request);
+        let mut exchange = Exchange::begin(self.metrics.clone(), self.traces.as_ref(), &request);
         async move {
             let journey = Journey {
                 serving,
@@ -139,6 +142,10 @@ impl Journey<'_> {
         let request = body::read(request, &settings.limits).await?;
         exchange.unread = false;
         let prompt = protocol.prompt(request.body());
+        if let Ok(prompt) = &prompt {
+            exchange.model.clone_from(&prompt.reply.model);
+        }
+        exchange.judging();
         if settings.gate.mode() == Mode::Shadow {
             return self.watch(request, prompt.ok(), exchange).await;
         }
@@ -213,15 +220,18 @@ impl Journey<'_> {
     async fn forward(
         &self,
         mut request: Request<Outgoing>,
-        exchange: &Exchange,
+        exchange: &mut Exchange,
         mixed: bool,
     ) -> Result<Response<ResponseBody>, Refusal> {
         headers::prepare_request(request.headers_mut(), &exchange.id, mixed);
+        exchange.sending(request.headers_mut());
         let sent = Instant::now();
         let mut response = self.serving.settings.upstreams.send(request).await?;
+        let first_byte = sent.elapsed();
+        exchange.upstream = Some((response.status().as_u16(), first_byte));
         self.metrics
             .upstream_first_byte
-            .observe(sent.elapsed().as_secs_f64());
+            .observe(first_byte.as_secs_f64());
         headers::prepare_response(response.headers_mut());
         if self.serving.settings.access.cors.is_some() {
             access::remove_cors(response.headers_mut());

@@ -161,7 +161,10 @@ impl<'a> Source<'a> {
         let overridden = place.and_then(|p| self.override_at(&p.span));
         let entry = overridden.map(|index| &self.overrides[index]);
         let is_secret = |key: &String| key.contains("key") || key.contains("token");
-        let secret = place.is_some_and(|p| p.path.last().is_some_and(is_secret));
+        let secret = place.is_some_and(|p| {
+            // A collector's headers have names of their own.
+            p.path.last().is_some_and(is_secret) || dotted(&p.path).starts_with("traces.headers")
+        });
         let value = match (entry, error.span()) {
             (Some(entry), _) => Some(entry.value.as_str()),
             (None, Some(span)) => self.text.get(span),

@@ -26,8 +26,12 @@ use crate::proxy::serving::{Live, Serving, Settings};
 use crate::reload::{Intents, Reload};
 use crate::server::{self, Door, Tasks, Tls};
 use crate::snapshot::Snapshot;
+use crate::traces::Traces;
 use crate::upstream::demo;
 use crate::verdict::Stage;
+
+/// What requests came to is sent off within so long after the last of them, or not at all.
+const LAST_EXPORT: Duration = Duration::from_secs(2);
 
 /// A gateway that runs.
 #[derive(Debug)]
@@ -39,6 +43,8 @@ pub struct Gateway {
     admin: Admin,
     metrics: Metrics,
     tasks: Tasks,
+    /// What sends off what requests came to ends after them.
+    exports: Tasks,
     /// Operators see a gateway stop, so their side is the last to.
     admin_tasks: Tasks,
     grace: Duration,
@@ -80,7 +86,8 @@ impl Gateway {
     pub async fn start(config: Config, level: Level) -> anyhow::Result<Gateway> {
         memory::return_large_pieces();
         let tls = tls(&config.server)?;
-        let (tasks, admin_tasks) = (Tasks::default(), Tasks::default());
+        let (tasks, exports) = (Tasks::default(), Tasks::default());
+        let admin_tasks = Tasks::default();
         let metrics = Metrics::new()?;
         let public = bind(config.server.listen, "server.listen").await?;
         let private = bind(config.admin.listen, "admin.listen").await?;
@@ -99,6 +106,10 @@ impl Gateway {
             snapshot: Arc::new(snapshot),
         }));
 
+        let traces = Traces::new(&config, &metrics)?.map(|(traces, export)| {
+            exports.spawn("traces", export.run());
+            traces
+        });
         metrics.watch_queue(move || embedder.waiting())?;
         let grace = config.server.grace;
         let door = Door {
@@ -123,6 +134,7 @@ impl Gateway {
         let proxy = Arc::new(Proxy {
             live,
             metrics: metrics.clone(),
+            traces,
         });
         let answer = move |request| proxy.clone().answer(request);
         tasks.spawn("proxy", server::serve(door, tasks.clone(), answer));
@@ -133,6 +145,7 @@ impl Gateway {
             admin,
             metrics,
             tasks,
+            exports,
             admin_tasks,
             grace,
         })
@@ -158,6 +171,16 @@ impl Gateway {
             );
         }
         self.tasks.cut().await;
+        if !self.exports.finish(LAST_EXPORT).await {
+            tracing::warn!(
+                "{}",
+                say(
+                    "有 span 没能送出",
+                    "spans are left that could not be exported"
+                )
+            );
+        }
+        self.exports.cut().await;
         self.admin_tasks.cut().await;
     }
 }
@@ -235,6 +258,9 @@ fn announce(config: &Config, address: SocketAddr, admin_address: SocketAddr) {
     tracing::info!("base URL  {scheme}://{address}/v1");
     tracing::info!("admin     http://{admin_address}/metrics");
     tracing::info!("upstream  {upstream}");
+    if let Some(collector) = config.traces.target() {
+        tracing::info!("traces    {collector}");
+    }
     for url in config
         .upstream
         .fallback

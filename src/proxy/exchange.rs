@@ -6,19 +6,20 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use bytes::Bytes;
 use http::header::CONTENT_TYPE;
-use http::{HeaderValue, Request, Response};
+use http::{HeaderMap, HeaderValue, Request, Response};
 use http_body::{Body, Frame};
 use hyper::body::Incoming;
 use tokio::sync::OwnedSemaphorePermit;
 
 use super::body::ResponseBody;
-use super::headers::{self, ANTHROPIC_REQUEST_ID, DECISION, REQUEST_ID, RequestId};
+use super::headers::{ANTHROPIC_REQUEST_ID, DECISION, REQUEST_ID, RequestId};
 use super::protocol_label;
 use super::refusal::{self, Refusal};
 use crate::chat::{Prompt, Protocol};
-use crate::intent::Action;
 use crate::language::Phrase;
 use crate::metrics::Metrics;
+use crate::record::{Decided, Record};
+use crate::traces::{self, Parent, Traces};
 use crate::upstream::StreamError;
 use crate::verdict::{Decision, Topic, Waiver};
 
@@ -30,11 +31,18 @@ pub(super) struct Exchange {
     pub(super) permit: Option<OwnedSemaphorePermit>,
     /// The name of the client's key.
     pub(super) client: Option<Arc<str>>,
+    /// The model that the client asked for.
+    pub(super) model: String,
+    /// Its part of its trace, where traces are on.
+    pub(super) trace: Option<Box<traces::Request>>,
     /// The trace that the request is part of.
     trace_id: Option<String>,
+    /// The status of the upstream's reply, and the time to its headers.
+    pub(super) upstream: Option<(u16, Duration)>,
     /// Whether the request's body may not have been read to its end.
     pub(super) unread: bool,
     metrics: Metrics,
+    at: SystemTime,
     begun: Instant,
     decision: Option<Decided>,
     status: u16,
@@ -42,28 +50,27 @@ pub(super) struct Exchange {
     outcome: &'static str,
 }
 
-#[derive(Debug)]
-struct Decided {
-    action: Action,
-    /// What would have been done, and why it was not.
-    waived: Option<(Action, Waiver)>,
-    intent: String,
-    log_odds: Option<f64>,
-    mixed: bool,
-    time: Duration,
-}
-
 impl Exchange {
-    pub(super) fn begin(metrics: Metrics, request: &Request<Incoming>) -> Self {
+    pub(super) fn begin(
+        metrics: Metrics,
+        traces: Option<&Traces>,
+        request: &Request<Incoming>,
+    ) -> Self {
         metrics.in_flight.inc();
+        let trace = traces.and_then(|traces| traces.begin(request));
+        let named = || Some(Parent::of(request.headers())?.trace.to_string());
         Exchange {
             id: RequestId::of(request.headers()),
             protocol: Protocol::of_path(request.uri().path()),
             permit: None,
             client: None,
-            trace_id: headers::trace_id(request.headers()),
+            model: String::new(),
+            trace_id: trace.as_ref().map(|trace| trace.trace_id()).or_else(named),
+            trace,
+            upstream: None,
             unread: !request.body().is_end_stream(),
             metrics,
+            at: SystemTime::now(),
             begun: Instant::now(),
             decision: None,
             status: 0,
@@ -87,14 +94,21 @@ impl Exchange {
             .truncated
             .inc_by(judgement.is_some_and(|j| j.assessment.truncated).into());
         metrics.mixed.inc_by(decision.mixed.into());
-        self.decision = Some(Decided {
-            action: waived.map_or(decision.action, |_| Action::Forward),
-            waived: waived.map(|waiver| (decision.action, waiver)),
-            intent: intent.to_owned(),
-            log_odds: judgement.map(|j| j.log_odds),
-            mixed: decision.mixed,
-            time,
-        });
+        self.decision = Some(Decided::of(decision, waived, time));
+    }
+
+    /// The question is judged from now on.
+    pub(super) fn judging(&mut self) {
+        if let Some(trace) = &mut self.trace {
+            trace.judging();
+        }
+    }
+
+    /// The upstream is asked now, with these headers.
+    pub(super) fn sending(&mut self, headers: &mut HeaderMap) {
+        if let Some(trace) = &mut self.trace {
+            trace.sending(headers);
+        }
     }
 
     /// Notes that the request got no reply, and says why in the log.
@@ -183,21 +197,34 @@ impl Exchange {
     }
 }
 
+impl Exchange {
+    /// What it came to, now that it has ended.
+    fn record(&mut self) -> Record {
+        Record {
+            at: self.at,
+            request_id: self.id.as_str().to_owned(),
+            trace_id: self.trace_id.take(),
+            protocol: self.protocol,
+            model: std::mem::take(&mut self.model),
+            client: self.client.take(),
+            decided: self.decision.take(),
+            status: self.status,
+            upstream_status: self.upstream.map(|(status, _)| status),
+            first_byte: self.upstream.map(|(_, first_byte)| first_byte),
+            took: self.begun.elapsed(),
+            outcome: self.outcome,
+        }
+    }
+}
+
 impl Drop for Exchange {
     fn drop(&mut self) {
         self.metrics.in_flight.dec();
-        let took = self.begun.elapsed();
-        let protocol = protocol_label(self.protocol);
-        let decided = self.decision.as_ref();
-        // Who left before a decision was not refused.
-        let undecided = if self.outcome == "cut" {
-            "none"
-        } else {
-            "refused"
-        };
-        let decision = decided.map_or(undecided, |d| d.action.as_str());
-        let intent = decided.map_or("none", |d| d.intent.as_str());
-        if self.protocol.is_some() {
+        let record = self.record();
+        let protocol = protocol_label(record.protocol);
+        let decided = record.decided.as_ref();
+        let (decision, intent) = (record.decision(), record.intent());
+        if record.protocol.is_some() {
             self.metrics
                 .requests
                 .with_label_values(&[decision, intent, protocol])
@@ -205,31 +232,34 @@ impl Drop for Exchange {
             self.metrics
                 .request_duration
                 .with_label_values(&[decision])
-                .observe(took.as_secs_f64());
+                .observe(record.took.as_secs_f64());
         }
-        if decided.is_some_and(|d| d.action != Action::Forward) {
+        if record.is_saved() {
             self.metrics
                 .llm_calls_saved
                 .with_label_values(&[decision, intent])
                 .inc();
         }
         tracing::info!(
-            request_id = self.id.as_str(),
-            trace_id = self.trace_id,
-            client = self.client.as_deref(),
+            request_id = record.request_id,
+            trace_id = record.trace_id,
+            client = record.client.as_deref(),
             protocol,
             decision = decided.map(|d| d.action.as_str()),
-            intent = decided.map(|d| d.intent.as_str()),
+            intent = decided.map(|_| intent),
             log_odds = decided.and_then(|d| d.log_odds),
             mixed = decided.map(|d| d.mixed),
             would_be = decided.and_then(|d| Some(d.waived?.0.as_str())),
             waived = decided.and_then(|d| Some(d.waived?.1.as_str())),
             gate_ms = decided.map(|d| ms(d.time)),
-            status = self.status,
-            outcome = self.outcome,
-            total_ms = ms(took),
+            status = record.status,
+            outcome = record.outcome,
+            total_ms = ms(record.took),
             "request"
         );
+        if let Some(trace) = self.trace.take() {
+            trace.end(&record, None);
+        }
     }
 }
 

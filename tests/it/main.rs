@@ -34,6 +34,7 @@ mod smuggling;
 mod strangers;
 mod streams;
 mod tls;
+mod traces;
 mod upstreams;
 mod wire;
 mod wording;
