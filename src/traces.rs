@@ -7,6 +7,7 @@
 //! The SDK's own batch processor is not used: its thread cannot drive an asynchronous client, its stop blocks,
 //! and it keeps the number of spans that it dropped to itself.
 
+mod attributes;
 mod context;
 mod export;
 mod spans;
@@ -25,10 +26,10 @@ use tokio::sync::mpsc;
 use crate::config::Config;
 use crate::metrics::Metrics;
 use crate::record::{Record, Usage};
+use attributes::Heard;
 pub use context::Parent;
 pub use export::Export;
 use export::Spans;
-use spans::Heard;
 
 /// Requests whose spans wait for their export; those of more are dropped.
 const QUEUE: usize = 1024;
@@ -37,7 +38,6 @@ const QUEUE: usize = 1024;
 #[derive(Clone, Debug)]
 pub struct Traces {
     sampler: Sampler,
-    ids: RandomIdGenerator,
     scheme: &'static str,
     queue: mpsc::Sender<Spans>,
     spans: IntCounterVec,
@@ -75,7 +75,6 @@ impl Traces {
         let export = Export::new(&config.traces, target, waiting, metrics)?;
         let traces = Traces {
             sampler: Sampler::TraceIdRatioBased(config.traces.sample),
-            ids: RandomIdGenerator::default(),
             scheme: match config.server.tls_certificate {
                 Some(_) => "https",
                 None => "http",
@@ -93,7 +92,8 @@ impl Traces {
         if parent.is_some_and(|parent| !parent.flags.is_sampled()) {
             return None;
         }
-        let trace = parent.map_or_else(|| self.ids.new_trace_id(), |parent| parent.trace);
+        let ids = RandomIdGenerator::default();
+        let trace = parent.map_or_else(|| ids.new_trace_id(), |parent| parent.trace);
         let sampled = parent.is_some() || self.samples(trace);
         let state = parent.and_then(|_| context::state(request.headers()));
         Some(Box::new(Request {
@@ -105,8 +105,8 @@ impl Traces {
             state: state
                 .and_then(|state| state.parse().ok())
                 .unwrap_or_default(),
-            own: self.ids.new_span_id(),
-            upstream: self.ids.new_span_id(),
+            own: ids.new_span_id(),
+            upstream: ids.new_span_id(),
             begun: Instant::now(),
             judging: None,
             sent: None,
@@ -172,7 +172,6 @@ mod tests {
         let (queue, mut waiting) = mpsc::channel(1);
         let traces = Traces {
             sampler: Sampler::TraceIdRatioBased(1.0),
-            ids: RandomIdGenerator::default(),
             scheme: "http",
             queue,
             spans: metrics.trace_spans.clone(),
@@ -208,7 +207,6 @@ mod tests {
         let sampled = |share: f64| {
             let traces = Traces {
                 sampler: Sampler::TraceIdRatioBased(share),
-                ids: RandomIdGenerator::default(),
                 scheme: "http",
                 queue: queue.clone(),
                 spans: Metrics::new().unwrap().trace_spans,

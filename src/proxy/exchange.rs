@@ -195,9 +195,7 @@ impl Exchange {
             None => {}
         }
     }
-}
 
-impl Exchange {
     /// What it came to, now that it has ended.
     fn record(&mut self) -> Record {
         Record {

@@ -25,8 +25,7 @@ const DELAY: Duration = Duration::from_secs(1);
 /// For one export, what is tried again included.
 const TIMEOUT: Duration = Duration::from_secs(10);
 
-/// What exports spans. It holds the collector's token, so nothing prints it.
-#[expect(missing_debug_implementations, reason = "its headers may hold a token")]
+/// What exports spans.
 pub struct Export {
     exporter: SpanExporter,
     waiting: mpsc::Receiver<Spans>,

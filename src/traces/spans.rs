@@ -1,54 +1,16 @@
-//! A record → the spans of its request, by OpenTelemetry's semantic conventions for HTTP and for generative AI
-//! (the latter as of 1.44, where they are still in development).
-//!
-//! What clients write stands in a span only as its path, host and model, and no more of them than
-//! [`MAX_BYTES`]: no query, no other header, no question, no key.
+//! A record → the spans of its request: how they hang together, and when they were.
 
 use std::borrow::Cow;
 use std::time::{Duration, Instant, SystemTime};
 
-use http::header::HOST;
-use http::uri::Authority;
-use http::{Method, Version};
 use opentelemetry::trace::{SpanContext, SpanKind, Status};
-use opentelemetry::{InstrumentationScope, KeyValue, SpanId, Value};
-use opentelemetry_sdk::trace::{IdGenerator, SpanData, SpanEvents, SpanLinks};
+use opentelemetry::{InstrumentationScope, SpanId};
+use opentelemetry_sdk::trace::{IdGenerator, RandomIdGenerator, SpanData, SpanEvents, SpanLinks};
 
 use super::Request;
+use super::attributes::{self, Attributes, Heard};
 use crate::chat::Protocol;
 use crate::record::{Record, Usage};
-use crate::verdict::Stage;
-
-/// What is exported of one text that a client wrote.
-const MAX_BYTES: usize = 256;
-
-/// What a request's head says of it.
-#[derive(Clone, Debug)]
-pub(super) struct Heard {
-    method: &'static str,
-    path: String,
-    scheme: &'static str,
-    authority: Option<Authority>,
-    version: Option<&'static str>,
-}
-
-impl Heard {
-    pub(super) fn of<B>(request: &http::Request<B>, scheme: &'static str) -> Self {
-        let host = || request.headers().get(HOST)?.to_str().ok()?.parse().ok();
-        Heard {
-            method: method(request.method()),
-            path: shortened(request.uri().path()),
-            scheme,
-            authority: request.uri().authority().cloned().or_else(host),
-            version: match request.version() {
-                Version::HTTP_10 => Some("1.0"),
-                Version::HTTP_11 => Some("1.1"),
-                Version::HTTP_2 => Some("2"),
-                _ => None,
-            },
-        }
-    }
-}
 
 /// The spans of one request: its own, and inside it one of its verdict and one of what the upstream was asked.
 pub(super) fn of(
@@ -59,8 +21,8 @@ pub(super) fn of(
 ) -> Vec<SpanData> {
     let frame = Frame { request, record };
     let verdict = frame.verdict();
-    let upstream = frame.upstream(heard, usage);
-    let children = verdict.into_iter().chain(upstream);
+    let call = frame.call(heard, usage);
+    let children = verdict.into_iter().chain(call);
     std::iter::once(frame.server(heard))
         .chain(children)
         .collect()
@@ -74,33 +36,11 @@ struct Frame<'a> {
 
 impl Frame<'_> {
     fn server(&self, heard: &Heard) -> SpanData {
-        let record = self.record;
-        let route = record.protocol.map(Protocol::path);
-        let method = span_method(heard.method);
+        let (method, route) = (heard.call(), self.record.protocol.map(Protocol::path));
         let name = route.map_or(method.into(), |route| format!("{method} {route}").into());
-        let host = heard.authority.as_ref();
-        let status = (record.status > 0).then_some(record.status);
-        let failed = failure(record).filter(|_| !(400..500).contains(&record.status));
-        let attributes = Attributes::default()
-            .with("http.request.method", Some(heard.method))
-            .with("url.path", Some(heard.path.clone()))
-            .with("url.scheme", Some(heard.scheme))
-            .with("http.route", route)
-            .with("http.response.status_code", status.map(i64::from))
-            .with("server.address", host.map(|host| shortened(host.host())))
-            .with(
-                "server.port",
-                host.and_then(Authority::port_u16).map(i64::from),
-            )
-            .with("network.protocol.version", heard.version)
-            .with("error.type", failed.clone())
-            .with("intentgate.request_id", Some(record.request_id.clone()))
-            .with("intentgate.outcome", Some(record.outcome))
-            .with("intentgate.decision", Some(record.decision()))
-            .decided(record);
         SpanData {
-            attributes: attributes.0,
-            status: status_of(failed),
+            attributes: Attributes::of_request(heard, self.record).0,
+            status: status(attributes::request_failure(self.record)),
             ..self.span(name, SpanKind::Server)
         }
     }
@@ -109,58 +49,28 @@ impl Frame<'_> {
     fn verdict(&self) -> Option<SpanData> {
         let decided = self.record.decided.as_ref()?;
         let begun = self.request.judging?;
-        let waived = decided.waived;
-        let attributes = Attributes::default()
-            .decided(self.record)
-            .with("intentgate.nearest", decided.nearest.clone())
-            .with("intentgate.log_odds", decided.log_odds)
-            .with("intentgate.mixed", Some(decided.mixed))
-            .with(
-                "intentgate.would_be",
-                waived.map(|waived| waived.0.as_str()),
-            )
-            .with("intentgate.waived", waived.map(|waived| waived.1.as_str()));
+        let id = RandomIdGenerator::default().new_span_id();
         Some(SpanData {
             end_time: self.at(begun + decided.time),
-            attributes: attributes.0,
-            ..self.child(
-                self.fresh_id()?,
-                begun,
-                "verdict".into(),
-                SpanKind::Internal,
-            )
+            attributes: Attributes::of_verdict(self.record).0,
+            ..self.child(id, begun, "verdict".into(), SpanKind::Internal)
         })
     }
 
     /// From the request sent to the end of the reply, retries included; none where no upstream was asked.
-    fn upstream(&self, heard: &Heard, usage: Option<&Usage>) -> Option<SpanData> {
-        let (request, record) = (self.request, self.record);
-        let sent = request.sent?;
-        let operation = record.protocol.map(operation);
-        let model = Some(shortened(&record.model)).filter(|model| !model.is_empty());
-        let name: Cow<'static, str> = match (operation, &model) {
+    fn call(&self, heard: &Heard, usage: Option<&Usage>) -> Option<SpanData> {
+        let sent = self.request.sent?;
+        let operation = self.record.protocol.map(attributes::operation);
+        let name: Cow<'static, str> = match (operation, attributes::model(self.record)) {
             (Some(operation), Some(model)) => format!("{operation} {model}").into(),
             (Some(operation), None) => operation.into(),
-            (None, _) => span_method(heard.method).into(),
+            (None, _) => heard.call().into(),
         };
-        let failed = failure(record);
-        let first_byte = record.first_byte.map(|time| time.as_secs_f64());
-        let attributes = Attributes::default()
-            .with("gen_ai.operation.name", operation)
-            .with("gen_ai.provider.name", record.protocol.map(provider))
-            .with("gen_ai.request.model", model)
-            .with("http.request.method", Some(heard.method))
-            .with(
-                "http.response.status_code",
-                record.upstream_status.map(i64::from),
-            )
-            .with("intentgate.upstream.first_byte_seconds", first_byte)
-            .with("error.type", failed.clone())
-            .billed(usage);
+        let attributes = Attributes::of_call(heard, self.record).with_usage(usage);
         Some(SpanData {
             attributes: attributes.0,
-            status: status_of(failed),
-            ..self.child(request.upstream, sent, name, SpanKind::Client)
+            status: status(attributes::call_failure(self.record)),
+            ..self.child(self.request.upstream, sent, name, SpanKind::Client)
         })
     }
 
@@ -213,11 +123,6 @@ impl Frame<'_> {
         )
     }
 
-    fn fresh_id(&self) -> Option<SpanId> {
-        let (_, traces) = self.request.told.as_ref()?;
-        Some(traces.ids.new_span_id())
-    }
-
     /// A moment on the wall's clock, inside the request whatever that clock did meanwhile.
     fn at(&self, moment: Instant) -> SystemTime {
         let since = moment.saturating_duration_since(self.request.begun);
@@ -225,93 +130,13 @@ impl Frame<'_> {
     }
 }
 
-/// What is said of a span. What is not known is left out.
-#[derive(Default)]
-struct Attributes(Vec<KeyValue>);
-
-impl Attributes {
-    fn with(mut self, key: &'static str, value: Option<impl Into<Value>>) -> Self {
-        self.0.extend(value.map(|value| KeyValue::new(key, value)));
-        self
-    }
-
-    /// What the request's own span and its verdict's both say, so that either can be searched.
-    fn decided(self, record: &Record) -> Self {
-        let Some(decided) = &record.decided else {
-            return self;
-        };
-        self.with("intentgate.intent", Some(record.intent().to_owned()))
-            .with("intentgate.reason", Some(decided.reason.as_str()))
-            .with("intentgate.stage", decided.stage.map(Stage::as_str))
-    }
-
-    fn billed(self, usage: Option<&Usage>) -> Self {
-        let tokens = |count: fn(&Usage) -> u64| i64::try_from(count(usage?)).ok();
-        self.with("gen_ai.usage.input_tokens", tokens(|usage| usage.prompt))
-            .with(
-                "gen_ai.usage.cache_read.input_tokens",
-                tokens(|usage| usage.cached),
-            )
-            .with(
-                "gen_ai.usage.output_tokens",
-                tokens(|usage| usage.completion),
-            )
-            .with(
-                "intentgate.usage.source",
-                usage.map(|usage| usage.source.as_str()),
-            )
-    }
-}
-
-/// The class of what went wrong; none where nothing did, and where the client left.
-fn failure(record: &Record) -> Option<Cow<'static, str>> {
-    match record.outcome {
-        "complete" if record.status >= 400 => Some(record.status.to_string().into()),
-        "complete" | "cut" => None,
-        code => Some(code.into()),
-    }
-}
-
-fn status_of(failed: Option<Cow<'static, str>>) -> Status {
-    // What went wrong stands in `error.type`.
-    failed.map_or(Status::Unset, |_| Status::error(""))
-}
-
-/// The operation as the conventions call it.
-fn operation(protocol: Protocol) -> &'static str {
-    match protocol {
-        Protocol::ChatCompletions | Protocol::Responses | Protocol::Messages => "chat",
-        Protocol::Completions => "text_completion",
-    }
-}
-
-/// The provider whose protocol is spoken; who runs the model is not known here.
-fn provider(protocol: Protocol) -> &'static str {
-    match protocol {
-        Protocol::Messages => "anthropic",
-        Protocol::ChatCompletions | Protocol::Responses | Protocol::Completions => "openai",
-    }
-}
-
-/// A method as the conventions have it: what is none of the known ones is `_OTHER`.
-fn method(method: &Method) -> &'static str {
-    const KNOWN: [&str; 10] = [
-        "CONNECT", "DELETE", "GET", "HEAD", "OPTIONS", "PATCH", "POST", "PUT", "QUERY", "TRACE",
-    ];
-    let known = KNOWN.into_iter().find(|known| method == *known);
-    known.unwrap_or("_OTHER")
-}
-
-fn span_method(method: &'static str) -> &'static str {
-    if method == "_OTHER" { "HTTP" } else { method }
+/// What went wrong stands in `error.type`.
+fn status(failure: Option<Cow<'static, str>>) -> Status {
+    failure.map_or(Status::Unset, |_| Status::error(""))
 }
 
 fn after(at: SystemTime, time: Duration) -> SystemTime {
     at.checked_add(time).unwrap_or(at)
-}
-
-fn shortened(text: &str) -> String {
-    text[..text.floor_char_boundary(MAX_BYTES)].to_owned()
 }
 
 #[cfg(test)]
@@ -321,6 +146,7 @@ mod tests {
     use opentelemetry::trace::{TraceFlags, TraceState};
     use opentelemetry::{TraceId, trace::Status};
 
+    use super::attributes::MAX_BYTES;
     use super::*;
     use crate::record::UsageSource;
 
@@ -379,34 +205,32 @@ mod tests {
 
     #[test]
     fn what_goes_wrong_is_whose_fault() {
-        let cases: [(u16, Option<u16>, &str, Option<&str>, Option<&str>); 7] = [
-            (200, Some(200), "complete", None, None),
-            (200, Some(200), "cut", None, None),
-            (0, None, "cut", None, None),
-            (429, Some(429), "complete", None, Some("429")),
-            (500, Some(500), "complete", Some("500"), Some("500")),
+        let heard = heard("POST", "/v1/messages");
+        for (status, outcome, own, asked) in [
+            (200, "complete", "", ""),
+            (200, "cut", "", ""),
+            (0, "cut", "", ""),
+            (429, "complete", "", "429"),
+            (500, "complete", "500", "500"),
             (
                 502,
-                None,
                 "upstream_timeout",
-                Some("upstream_timeout"),
-                Some("upstream_timeout"),
+                "upstream_timeout",
+                "upstream_timeout",
             ),
-            (413, None, "body_too_large", None, Some("body_too_large")),
-        ];
-        let heard = heard("POST", "/v1/messages");
-        for (status, upstream_status, outcome, own, asked) in cases {
+            (413, "body_too_large", "", "body_too_large"),
+        ] {
             let record = Record {
                 status,
-                upstream_status,
                 outcome,
                 ..record(Some(Protocol::Messages))
             };
             let [server, client] = spans(&heard, &record, None);
             for (span, error) in [(server, own), (client, asked)] {
-                assert_eq!(said(&span, "error.type").as_deref(), error, "{record:?}");
+                let found = said(&span, "error.type").unwrap_or_default();
+                assert_eq!(found, error, "{status} {outcome}");
                 let failed = matches!(span.status, Status::Error { .. });
-                assert_eq!(failed, error.is_some(), "{record:?}");
+                assert_eq!(failed, !error.is_empty(), "{status} {outcome}");
             }
         }
     }
@@ -489,7 +313,7 @@ mod tests {
             ..record.clone()
         };
         let [_, client] = spans(&heard("GET", "/x"), &short, None);
-        assert_eq!(at(&client), (100, 100), "a clock that went back");
+        assert_eq!(at(&client), (100, 100), "no longer than the request");
     }
 
     #[test]

@@ -72,6 +72,12 @@ fn values_are_what_the_file_says() {
     assert_eq!(config.admin.token.unwrap().reveal(), "sk-from-a-file");
     let names: Vec<_> = config.access.keys.iter().map(|k| k.name.as_str()).collect();
     assert_eq!(names, ["web", "前端", "old"]);
+    let target = "https://collector.example:4318/otlp/v1/traces";
+    assert_eq!(config.traces.target().as_deref(), Some(target));
+    assert!((config.traces.sample - 0.1).abs() < f64::EPSILON);
+    let headers = config.traces.header_map();
+    assert_eq!(headers["authorization"], "Bearer sk-of-the-collector");
+    assert_eq!(headers["x-tenant"], "shop");
 }
 
 #[test]
@@ -91,6 +97,7 @@ fn the_environment_goes_over_the_file() {
         ("INTENTGATE_GATE__FALSE_REJECT_TARGET", "0.5"),
         ("INTENTGATE_UPSTREAM__PASS_THROUGH", "[\"/v1/audio\"]"),
         ("INTENTGATE_SHOP__NAME", "42"),
+        ("INTENTGATE_TRACES__HEADERS__AUTHORIZATION", "Bearer sk-2"),
         // A text is one for both languages; only a file can give one a language.
         ("INTENTGATE_SHOP__PHONE", "电话"),
         // Neither a key nor ours.
@@ -103,6 +110,9 @@ fn the_environment_goes_over_the_file() {
     assert_eq!(config.model.threads.get(), 3);
     assert!((config.gate.false_reject_target - 0.5).abs() < f64::EPSILON);
     assert_eq!(config.upstream.pass_through, ["/v1/audio"]);
+    let headers = config.traces.header_map();
+    assert_eq!(headers["authorization"], "Bearer sk-2");
+    assert_eq!(headers["x-tenant"], "shop", "the file's others stay");
     let phrase = intentgate::language::Phrase::same("{{name}} {{phone}}");
     let filled = config.shop.fill(&phrase).unwrap();
     assert_eq!(

@@ -284,8 +284,6 @@ async fn a_stream_is_asked_for_until_its_last_byte() {
 async fn what_fails_says_so() {
     let (upstream, mut collector) = (Upstream::start().await, Upstream::start().await);
     let gateway = gateway(&upstream.url(), &collector, "").await;
-    let broken = [("error.type", "upstream_broke_off")];
-
     let pace = upstream.paces();
     pace.send("data: first\n\n");
     let request = gateway.chat(&stream(REFUND));
@@ -294,7 +292,7 @@ async fn what_fails_says_so() {
     soon("the end", running.bytes()).await.unwrap();
     let collected = Collected::from(&mut collector, 3).await;
     for span in [collected.server(), collected.upstream()] {
-        check(span, &broken);
+        check(span, &[("error.type", "upstream_stream_broke_off")]);
         check(span, &[("http.response.status_code", "200")]);
         assert_eq!(code(span), StatusCode::Error);
     }
@@ -303,6 +301,7 @@ async fn what_fails_says_so() {
     assert_eq!(gateway.ask(&chat(REFUND)).await.status, 502);
     let collected = Collected::from(&mut collector, 3).await;
     collected.check_tree();
+    let broken = [("error.type", "upstream_broke_off")];
     check(collected.server(), &broken);
     check(collected.server(), &[("http.response.status_code", "502")]);
     check(collected.upstream(), &broken);
