@@ -39,13 +39,13 @@
 //! Rows use rows below them, never above; `tests/it/layers.rs` holds the table.
 //!
 //! ```text
-//! process     main · cli {serve: the only wiring, check, findings, ask, eval, figures, exit, terminal}
+//! process     main · cli {serve: the only wiring, check, findings, ask, eval, figures, report, review, exit, terminal}
 //! time        reload {intents, watch} · server {tasks: the only place that spawns, tls, files} · admin
 //! http        proxy {serving, access, route, body, headers, exchange, refusal: the only table of errors}
-//! judgement   report · ledger · eval {labels, figures, comparison, document, report} · findings {misjudged, columns} · gate {reading, policy, polarity, course, notices} · snapshot {material} · judge {space, density, head, calibration, promise, claims}
-//! engines     embed {tokens, static_stage, encoder, queue, store, manifest, runtime, error} · upstream {connection, retry, breaker, keys, reply, demo} · journal · traces · metrics {register} · logging
+//! judgement   report {span, tally, savings, rejections, groups, numbers, sections, document, sheet, page} · ledger · eval {labels, figures, comparison, document, report} · findings {misjudged, columns} · gate {reading, policy, polarity, course, notices} · snapshot {material} · judge {space, density, head, calibration, promise, claims}
+//! engines     embed {tokens, static_stage, encoder, queue, store, manifest, runtime, error} · upstream {connection, retry, breaker, keys, reply, demo} · journal {read} · traces · metrics {register} · logging
 //! vocabulary  chat {chat_completions, responses, response, completions, messages, turn, fault, stream, line, json} · intent {file} · verdict {reason} · record · config {a file a section}
-//! leaf        background · text {characters, faces, layout, reading, sound, shop_words} · clause · bare {codes, words} · source {message, table} · problem · language · memory · secret · share · tokenizer
+//! leaf        background · text {characters, faces, layout, reading, sound, shop_words} · clause · bare {codes, words} · source {message, table} · problem · language · memory · page {charts} · secret · share · tokenizer
 //! ```
 //!
 //! ## Invariants
@@ -79,6 +79,7 @@ pub mod ledger;
 pub mod logging;
 pub mod memory;
 pub mod metrics;
+pub mod page;
 pub mod problem;
 pub mod proxy;
 pub mod record;
