@@ -1,5 +1,7 @@
 //! One row a judged request, in an embedded SQLite database.
 
+pub mod read;
+
 /// A row of `request` in `journal/1.sql`, which says what the fields mean. Durations are whole microseconds.
 #[derive(Clone, Debug, Default, PartialEq)]
 #[expect(missing_docs, reason = "the fields are the columns of journal/1.sql")]
