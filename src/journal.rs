@@ -1,6 +1,11 @@
 //! One row a judged request, in an embedded SQLite database.
 
+mod error;
+mod file;
 pub mod read;
+
+pub use error::Error;
+pub use file::{open_for_reading, open_for_writing, path};
 
 /// A row of `request` in `journal/1.sql`, which says what the fields mean. Durations are whole microseconds.
 #[derive(Clone, Debug, Default, PartialEq)]
