@@ -3,9 +3,11 @@
 mod error;
 mod file;
 pub mod read;
+mod reviews;
 
 pub use error::Error;
 pub use file::{open_for_reading, open_for_writing, path};
+pub use reviews::{Reviews, reviews};
 
 /// A row of `request` in `journal/1.sql`, which says what the fields mean. Durations are whole microseconds.
 #[derive(Clone, Debug, Default, PartialEq)]

@@ -321,7 +321,7 @@ mod tests {
             variable("server.name", "82"),
             variable("server.list", "['a']"),
         ];
-        let (value, problems) = read::<File>("c.toml", "[server]\nport = 80\n", &overrides);
+        let (value, problems) = read::<File>("c.toml", "[server]\nport = 80\n", &overrides, None);
         assert_eq!(problems, []);
         assert_eq!((value.server.port, value.server.name.as_str()), (81, "82"));
         assert_eq!(value.server.list, ["a"]);
@@ -352,7 +352,7 @@ mod tests {
 
     #[test]
     fn full_width_marks_are_pointed_out() {
-        let (_, problems) = read::<File>("c.toml", "[server]\nname = “x”\n", &[]);
+        let (_, problems) = read::<File>("c.toml", "[server]\nname = “x”\n", &[], None);
         assert!(
             problems[0].render(Language::Zh).contains("半角"),
             "{problems:?}"

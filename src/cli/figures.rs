@@ -4,9 +4,7 @@ use std::io::{self, Write};
 
 use comfy_table::CellAlignment;
 
-use super::terminal::{
-    DIM, colour, heading, lines, paint, plain_table, print_table, shortened,
-};
+use super::terminal::{DIM, colour, heading, lines, paint, plain_table, print_table, shortened};
 use crate::eval::{Change, Effect, Evaluation, Figures, Outcome, Trial, wording};
 use crate::intent::Action;
 use crate::language::say;

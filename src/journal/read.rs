@@ -70,7 +70,8 @@ pub struct Told {
 }
 
 /// More than 500 characters say nothing more of what a question is about.
-const TOLD: &str = "at, request_id, decision, waived, intent, topic, nearest, reason, log_odds, threshold,
+const TOLD: &str =
+    "at, request_id, decision, waived, intent, topic, nearest, reason, log_odds, threshold,
     substr(question, 1, 500)";
 
 /// A kind of decisions that are worth a look.
@@ -90,17 +91,6 @@ pub enum Follows {
     Again,
     /// The wish for a person.
     HandedOver,
-}
-
-/// So many would-be rejections of one sort.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub struct Audited {
-    /// The probability that a rejection was forwarded; 1 in shadow mode.
-    pub share: f64,
-    /// What a person says of them; none where nobody has.
-    pub wrong: Option<bool>,
-    /// How many.
-    pub count: u64,
 }
 
 /// Shows every row of a span to `see`, in no order.
@@ -219,27 +209,6 @@ pub fn unpriced(db: &Connection, span: &Range<i64>, most: u32) -> Result<Vec<(St
     rows.collect()
 }
 
-/// Would-be rejections by how likely they were to be forwarded and what is said of them.
-///
-/// # Errors
-/// The database's own.
-pub fn audited(db: &Connection, span: &Range<i64>) -> Result<Vec<Audited>> {
-    let query = format!(
-        "SELECT CASE waived WHEN 'audit' THEN coalesce(audit_share, 1.0) ELSE 1.0 END, wrong, count(*)
-         FROM request LEFT JOIN review ON review.request_id = request.request_id
-         WHERE request.at >= ?1 AND request.at < ?2 AND {WAIVED} GROUP BY 1, 2 ORDER BY 1, 2"
-    );
-    let mut query = db.prepare(&query)?;
-    let rows = query.query_map(params![span.start, span.end], |row| {
-        Ok(Audited {
-            share: row.get(0)?,
-            wrong: row.get(1)?,
-            count: count(row, 2)?,
-        })
-    })?;
-    rows.collect()
-}
-
 /// At most so many of the would-be rejections that nobody has reviewed, and how many there are. They are in the
 /// order of their ids' hashes: random, so that the first of them are a fair sample, and the same each time.
 ///
@@ -296,6 +265,23 @@ pub fn mark(db: &Connection, request_id: &str, wrong: bool, at: i64) -> Result<(
         params![request_id, at, wrong],
     )?;
     Ok(())
+}
+
+impl Seen<'_> {
+    /// Whether it was or would have been rejected.
+    pub fn is_rejection(&self) -> bool {
+        self.decision == "reject" || self.would_be == Some("reject")
+    }
+
+    /// Whether no LLM was needed.
+    pub fn is_saved(&self) -> bool {
+        matches!(self.decision, "answer" | "reject")
+    }
+
+    /// Whether its client got an error of the gateway's.
+    pub fn is_error(&self) -> bool {
+        !matches!(self.outcome, "complete" | "cut")
+    }
 }
 
 impl Follows {

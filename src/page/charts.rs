@@ -143,7 +143,10 @@ mod tests {
             Series::Line(Colour::Mark, Vec::new()),
         ];
         let picture = draw(&series, &axis("<x>"), &axis("y")).unwrap();
-        assert!(picture.starts_with("<svg") && !picture.contains("http"), "{picture}");
+        assert!(
+            picture.starts_with("<svg") && !picture.contains("http"),
+            "{picture}"
+        );
         for part in ["polyline", "#060606", "#040404", "50 %", "&lt;x&gt;"] {
             assert!(picture.contains(part), "{part} in {picture}");
         }
