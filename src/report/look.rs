@@ -139,7 +139,7 @@ pub(super) fn questions(report: &Report) -> Section {
             );
             let unsure = count(report.total.rejected + report.total.would_reject);
             section.remarks.push(say(
-                format!("记录库里没有问题的文字，只有数目：接近阈值 {near} 个，婉拒（或本来会婉拒）{unsure} 个。要看问题本身，请在配置里写 [journal] questions = true，之后的问题会保留。"),
+                format!("请求记录里没有问题的文字，只有数目：接近阈值 {near} 个，婉拒（或本来会婉拒）{unsure} 个。要看问题本身，请在配置里写 [journal] questions = true，之后的问题会保留。"),
                 format!("The journal keeps no questions, only how many: {near} near the threshold, {unsure} that were or would be rejected. To see them, set questions = true under [journal]; those that come then are kept."),
             ));
             return section;

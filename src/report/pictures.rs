@@ -31,19 +31,18 @@ fn traffic(report: &Report) -> Result<Markup, ChartError> {
     let parts: Vec<_> = (0..report.span.parts())
         .map(|part| report.tally.part(part))
         .collect();
-    let kinds: [(Colour, fn(&Cell) -> u64); 4] = [
-        (Colour::First, |cell| cell.forwarded),
-        (Colour::Third, |cell| cell.answered),
-        (Colour::Second, |cell| cell.rejected),
-        (Colour::Fourth, |cell| cell.refused + cell.left),
-    ];
+    let kinds = [Colour::First, Colour::Third, Colour::Second, Colour::Fourth];
+    let numbers = |cell: &Cell| {
+        let other = cell.refused + cell.left;
+        [cell.forwarded, cell.answered, cell.rejected, other]
+    };
     let mut heights = vec![0.0; parts.len()];
     let mut series = Vec::new();
-    for (colour, number) in kinds {
+    for (kind, colour) in kinds.into_iter().enumerate() {
         let mut bars = Vec::new();
         for (part, cell) in parts.iter().enumerate() {
             let (left, low) = (part as f64, heights[part]);
-            heights[part] += number(cell) as f64;
+            heights[part] += numbers(cell)[kind] as f64;
             bars.push([(left + 0.1, low), (left + 0.9, heights[part])]);
         }
         bars.retain(|[low, high]| low.1 < high.1);

@@ -68,6 +68,6 @@ impl Savings {
     pub fn doubt_of(&self, amount: f64) -> Option<f64> {
         let completion = self.completion?;
         let part = completion.doubt? / completion.total;
-        part.is_finite().then(|| part * amount)
+        part.is_finite().then_some(part * amount)
     }
 }
