@@ -1,6 +1,7 @@
 //! Why a journal cannot be used, with the next step.
 
 use std::fmt;
+use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
 use rusqlite::ErrorCode;
@@ -28,6 +29,8 @@ pub enum Error {
     },
     /// The folder cannot be made, or the file.
     File(PathBuf, std::io::Error),
+    /// The write-ahead log is too long, and cannot be moved into the database while somebody reads.
+    LongLog(PathBuf),
     /// The database's own.
     Database(PathBuf, rusqlite::Error),
 }
@@ -37,6 +40,25 @@ impl Error {
         match error.sqlite_error_code() {
             Some(ErrorCode::NotADatabase) => Error::Foreign(path.to_owned()),
             _ => Error::Database(path.to_owned(), error),
+        }
+    }
+
+    /// Whether it may be otherwise at the next try.
+    pub(super) fn is_passing(&self) -> bool {
+        match self {
+            Error::LongLog(_) => true,
+            Error::File(_, error) => error.kind() == ErrorKind::StorageFull,
+            Error::Database(_, error) => matches!(
+                error.sqlite_error_code(),
+                Some(
+                    ErrorCode::DatabaseBusy
+                        | ErrorCode::DatabaseLocked
+                        | ErrorCode::DiskFull
+                        | ErrorCode::OutOfMemory
+                        | ErrorCode::SystemIoFailure
+                )
+            ),
+            _ => false,
         }
     }
 
@@ -84,6 +106,16 @@ impl Error {
                 ),
                 format!(
                     "{} cannot be made: {error}. Next: check who may write its folder, or set journal.path",
+                    path.display()
+                ),
+            ),
+            Error::LongLog(path) => Phrase::new(
+                format!(
+                    "{} 一直有程序在读，写入的内容无法归并。下一步：结束读它的程序",
+                    path.display()
+                ),
+                format!(
+                    "{} is being read all the time, so that what is written cannot be moved into it. Next: end the program that reads it",
                     path.display()
                 ),
             ),

@@ -61,7 +61,9 @@ pub fn open_for_writing(path: &Path) -> Result<Connection, Error> {
     let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
     let mut database = Connection::open_with_flags(path, flags).map_err(failed)?;
     database.busy_timeout(PATIENCE).map_err(failed)?;
-    migrate(&mut database).map_err(failed)?.or_refuse(path)?;
+    migrate(&mut database, &MIGRATIONS)
+        .map_err(failed)?
+        .or_refuse(path)?;
     let tune = |name, value: &dyn ToSql| database.pragma_update(None, name, value).map_err(failed);
     tune("journal_mode", &"wal")?;
     tune("synchronous", &"normal")?;
@@ -90,7 +92,7 @@ pub fn open_for_reading(path: &Path) -> Result<Connection, Error> {
 }
 
 /// What a file is found to be.
-#[derive(Clone, Copy)]
+#[derive(Clone, Copy, Debug)]
 enum Found {
     Empty,
     Foreign,
@@ -127,11 +129,12 @@ impl Found {
 }
 
 /// Brings a journal up to date, and makes one of an empty file; leaves any other alone. What it is then.
-fn migrate(database: &mut Connection) -> rusqlite::Result<Found> {
+fn migrate(database: &mut Connection, migrations: &[&str]) -> rusqlite::Result<Found> {
+    let latest = migrations.len() as i64;
     let is_done = |found: &Found| match found {
         Found::Empty => false,
         Found::Foreign => true,
-        Found::Version(version) => *version >= LATEST,
+        Found::Version(version) => *version >= latest,
     };
     let found = Found::of(database)?;
     if is_done(&found) {
@@ -149,13 +152,13 @@ fn migrate(database: &mut Connection) -> rusqlite::Result<Found> {
         Found::Version(version) => usize::try_from(version).unwrap_or_default(),
         _ => 0,
     };
-    for migration in &MIGRATIONS[version..] {
+    for migration in &migrations[version..] {
         transaction.execute_batch(migration)?;
     }
     transaction.pragma_update(None, "application_id", APPLICATION)?;
-    transaction.pragma_update(None, "user_version", LATEST)?;
+    transaction.pragma_update(None, "user_version", latest)?;
     transaction.commit()?;
-    Ok(Found::Version(LATEST))
+    Ok(Found::Version(latest))
 }
 
 /// An empty file where there is none, that nobody else reads: it may hold what customers said.
@@ -167,5 +170,68 @@ fn create(path: &Path) -> std::io::Result<()> {
     match options.write(true).create_new(true).mode(0o600).open(path) {
         Err(error) if error.kind() != ErrorKind::AlreadyExists => Err(error),
         _ => Ok(()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn it_is_in_the_services_folder_or_the_users() {
+        let cases: [(&[(&str, &str)], Option<&str>); 6] = [
+            (&[("STATE_DIRECTORY", "/a:/b"), ("HOME", "/h")], Some("/a")),
+            (
+                &[("STATE_DIRECTORY", ""), ("XDG_STATE_HOME", "/x")],
+                Some("/x/intentgate"),
+            ),
+            (
+                &[("XDG_STATE_HOME", "/x"), ("HOME", "/h")],
+                Some("/x/intentgate"),
+            ),
+            (
+                &[("XDG_STATE_HOME", ""), ("HOME", "/h")],
+                Some("/h/.local/state/intentgate"),
+            ),
+            (&[("HOME", "")], None),
+            (&[], None),
+        ];
+        for (variables, folder) in cases {
+            let value = |name: &str| variables.iter().find(|(other, _)| *other == name);
+            let found = standing(|name| value(name).map(|(_, value)| value.into()));
+            let expected = folder.map(|folder| Path::new(folder).join("journal.sqlite"));
+            assert_eq!(found, expected, "{variables:?}");
+        }
+    }
+
+    #[test]
+    fn an_older_journal_is_brought_up_to_date_and_keeps_its_rows() {
+        let steps = [
+            "CREATE TABLE a (x)",
+            "ALTER TABLE a ADD y; UPDATE a SET y = x + 1",
+        ];
+        let mut database = Connection::open_in_memory().unwrap();
+        migrate(&mut database, &steps[..1]).unwrap();
+        database.execute("INSERT INTO a VALUES (7)", []).unwrap();
+        for _ in 0..2 {
+            let found = migrate(&mut database, &steps).unwrap();
+            assert!(matches!(found, Found::Version(2)));
+        }
+        let row = database.query_row("SELECT x, y FROM a", [], |row| {
+            Ok((row.get::<_, i64>(0)?, row.get::<_, i64>(1)?))
+        });
+        assert_eq!(row.unwrap(), (7, 8));
+        // An older program leaves it as it is.
+        assert!(matches!(
+            migrate(&mut database, &steps[..1]).unwrap(),
+            Found::Version(2)
+        ));
+    }
+
+    #[test]
+    fn a_step_that_fails_changes_nothing() {
+        let mut database = Connection::open_in_memory().unwrap();
+        migrate(&mut database, &["CREATE TABLE a (x); no sql"]).unwrap_err();
+        assert!(matches!(Found::of(&database).unwrap(), Found::Empty));
     }
 }

@@ -33,9 +33,11 @@ pub(crate) fn intentgate(arguments: &[&str]) -> Run {
     command
         .args(arguments)
         .env_remove("CACHE_DIRECTORY")
+        .env_remove("STATE_DIRECTORY")
         .env("INTENTGATE_GATE__BACKGROUND", "false")
         .env("LANG", "C.UTF-8")
         .env("XDG_CACHE_HOME", env!("CARGO_TARGET_TMPDIR"))
+        .env("XDG_STATE_HOME", env!("CARGO_TARGET_TMPDIR"))
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())
         .stderr(Stdio::piped());

@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use intentgate::config::Config;
+use intentgate::config::{Config, Store};
 use intentgate::intent::file::{self, Context};
 use intentgate::intent::{Action, Intent};
 use intentgate::language::Language;
@@ -67,11 +67,45 @@ fn values_are_what_the_file_says() {
     assert_eq!(config.limits.body, 512 << 10);
     assert_eq!(config.limits.body_timeout.as_secs(), 3600);
     assert_eq!(config.limits.per_key.unwrap().interval().as_millis(), 100);
+    assert_eq!(config.journal.path, Some(folder.join("../journal.sqlite")));
+    assert!(config.journal.questions);
+    assert_eq!(config.journal.max_size, 16 << 20);
+    assert_eq!(config.journal.keep.as_secs(), 24 * 3600);
+    assert_eq!(config.journal.handoff_intents, [""; 0]);
     let certificate = folder.join("tls/chain.pem");
     assert_eq!(config.server.tls_certificate, Some(certificate));
     assert_eq!(config.admin.token.unwrap().reveal(), "sk-from-a-file");
     let names: Vec<_> = config.access.keys.iter().map(|k| k.name.as_str()).collect();
     assert_eq!(names, ["web", "前端", "old"]);
+}
+
+// People write it so, and what they want must not depend on what else is set.
+#[test]
+fn the_journal_is_turned_off_in_either_way() {
+    let off = |text: &str, variables: &[(&str, &str)]| {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("config.toml");
+        fs::write(&path, text).unwrap();
+        let config = Config::load(Some(path), None, owned(variables)).unwrap();
+        config.journal.store == Store::Off
+    };
+    let path = ("INTENTGATE_JOURNAL__PATH", "/x");
+    assert!(off("journal = 'off'\n", &[]));
+    assert!(off("journal = 'off'\n[server]\n", &[path]));
+    assert!(off("[journal]\nstore = 'off'\n", &[path]));
+    assert!(off(
+        "[journal]\nkeep = '1h'\n",
+        &[("INTENTGATE_JOURNAL", "off")]
+    ));
+    assert!(off(
+        "journal.path = '/x'\n",
+        &[("INTENTGATE_JOURNAL__STORE", "off")]
+    ));
+    assert!(!off(
+        "journal = 'off'\n",
+        &[("INTENTGATE_JOURNAL", "sqlite")]
+    ));
+    assert!(!off("journal.path = '/x'\n", &[]));
 }
 
 #[test]

@@ -16,6 +16,8 @@ mod conversations;
 mod eval;
 mod faults;
 mod files;
+mod journal;
+mod journal_lost;
 mod kit;
 mod layers;
 mod lifecycle;
