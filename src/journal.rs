@@ -150,7 +150,10 @@ impl Journal {
         }
         let size = self.open.as_ref().map_or(0, Open::size);
         self.metrics.journal_size.set(size.cast_signed());
-        self.trouble.tell(done.err(), self.buffer.len());
+        let waiting = self.buffer.len();
+        // Another process may be in the way when there is nothing to write.
+        let error = done.err().filter(|e| waiting > 0 || !e.is_passing());
+        self.trouble.tell(error, waiting);
     }
 
     /// Takes another configuration. What waits is written to where it was to go.
@@ -166,7 +169,7 @@ impl Journal {
     }
 
     /// What people have said of would-be rejections; none while the journal is not open.
-    pub fn reviews(&mut self) -> Option<Reviews> {
+    pub fn reviews(&self) -> Option<Reviews> {
         let open = self.open.as_ref()?;
         reviews(&open.database, i64::MIN..i64::MAX).ok()
     }

@@ -3,7 +3,7 @@ CREATE TABLE request (
     -- Microseconds of Unix time when the request's headers were there.
     at                      INTEGER NOT NULL,
     request_id              TEXT    NOT NULL,
-    -- The same number for the same conversation and the same caller; salted hashes, nothing can be read from them.
+    -- The same number for the same conversation and the same caller; hashes, salted with what `meta` holds.
     conversation            INTEGER,
     caller                  INTEGER,
     -- The name of the client's key.

@@ -66,7 +66,7 @@ impl Error {
     pub fn explain(&self) -> Phrase {
         match self {
             Error::NoFolder => Phrase::new(
-                "不知道记录库放在哪里：没有 STATE_DIRECTORY、XDG_STATE_HOME，也没有 HOME。下一步：写上 journal.path，或用 journal = \"off\" 关掉",
+                "不知道请求记录放在哪里：没有 STATE_DIRECTORY、XDG_STATE_HOME，也没有 HOME。下一步：写上 journal.path，或用 journal = \"off\" 关掉",
                 "no folder for the journal is known: STATE_DIRECTORY, XDG_STATE_HOME and HOME are not set. Next: set journal.path, or turn it off with journal = \"off\"",
             ),
             Error::Absent(path) => Phrase::new(
@@ -81,7 +81,7 @@ impl Error {
             ),
             Error::Foreign(path) => Phrase::new(
                 format!(
-                    "{} 不是 intentgate 的记录库，不会改动它。下一步：检查 journal.path，或把这个文件移走",
+                    "{} 不是 intentgate 的请求记录，不会改动它。下一步：检查 journal.path，或把这个文件移走",
                     path.display()
                 ),
                 format!(

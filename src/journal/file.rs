@@ -179,28 +179,22 @@ mod tests {
 
     #[test]
     fn it_is_in_the_services_folder_or_the_users() {
-        let cases: [(&[(&str, &str)], Option<&str>); 6] = [
-            (&[("STATE_DIRECTORY", "/a:/b"), ("HOME", "/h")], Some("/a")),
+        for (variables, folder) in [
+            ("STATE_DIRECTORY=/a:/b HOME=/h", Some("/a")),
+            ("STATE_DIRECTORY= XDG_STATE_HOME=/x", Some("/x/intentgate")),
+            ("XDG_STATE_HOME=/x HOME=/h", Some("/x/intentgate")),
             (
-                &[("STATE_DIRECTORY", ""), ("XDG_STATE_HOME", "/x")],
-                Some("/x/intentgate"),
-            ),
-            (
-                &[("XDG_STATE_HOME", "/x"), ("HOME", "/h")],
-                Some("/x/intentgate"),
-            ),
-            (
-                &[("XDG_STATE_HOME", ""), ("HOME", "/h")],
+                "XDG_STATE_HOME= HOME=/h",
                 Some("/h/.local/state/intentgate"),
             ),
-            (&[("HOME", "")], None),
-            (&[], None),
-        ];
-        for (variables, folder) in cases {
-            let value = |name: &str| variables.iter().find(|(other, _)| *other == name);
-            let found = standing(|name| value(name).map(|(_, value)| value.into()));
+            ("HOME=", None),
+            ("", None),
+        ] {
+            let set = variables.split(' ').filter_map(|set| set.split_once('='));
+            let found =
+                standing(|name| set.clone().find(|(n, _)| *n == name).map(|(_, v)| v.into()));
             let expected = folder.map(|folder| Path::new(folder).join("journal.sqlite"));
-            assert_eq!(found, expected, "{variables:?}");
+            assert_eq!(found, expected, "{variables}");
         }
     }
 

@@ -72,11 +72,8 @@ impl Open {
     pub(super) fn tidy(&mut self, keep: Duration, max_size: u64) -> Result<(), Error> {
         let now = Instant::now();
         let is_time = now >= self.next_look;
-        let before = match is_time {
-            true => ago(keep),
-            false => i64::MIN,
-        };
-        let room = max_size - retention::log_room(max_size);
+        let before = is_time.then(|| ago(keep));
+        let room = max_size.saturating_sub(retention::log_room(max_size));
         let done = self.failing(|database| retention::tidy(database, before, room))?;
         if is_time && done {
             self.next_look = now + PAUSE;

@@ -19,18 +19,23 @@ pub(super) fn log_room(max_size: u64) -> u64 {
     (max_size / 4).clamp(LOG.0, LOG.1)
 }
 
-/// Deletes rows older than `before` (microseconds of Unix time), and the oldest while all take more than `room`
+/// Deletes rows older than `before` (microseconds of Unix time), where there is one, and the oldest while all take more than `room`
 /// bytes; gives their space back. Whether nothing is left to do.
 ///
 /// # Errors
 /// The database's own.
-pub(super) fn tidy(database: &Connection, before: i64, room: u64) -> rusqlite::Result<bool> {
+pub(super) fn tidy(
+    database: &Connection,
+    before: Option<i64>,
+    room: u64,
+) -> rusqlite::Result<bool> {
     let end = Instant::now() + STRETCH;
     loop {
         let pages = Pages::of(database)?;
         // Some room is left for what comes until the next call.
         let full = pages.used() > room - room / 16;
-        let gone = delete(database, if full { i64::MAX } else { before })?;
+        let before = if full { Some(i64::MAX) } else { before };
+        let gone = before.map_or(Ok(0), |before| delete(database, before))?;
         if gone == 0 && !pages.is_loose(room) {
             return Ok(true);
         }

@@ -24,7 +24,7 @@ impl Trouble {
         };
         let reason = error.map_or_else(too_many, |error| error.explain());
         let line = say(
-            format!("有记录没写进记录库：{}", reason.zh),
+            format!("有请求没能记下：{}", reason.zh),
             format!("records are not in the journal: {}", reason.en),
         );
         tracing::warn!(dropped, waiting, "{line}");

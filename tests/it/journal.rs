@@ -1,4 +1,4 @@
-//! The journal on a real disk: what is written is read, what cannot be written is counted, what is old goes.
+//! The journal on a real disk: what is put is read, and what cannot be written is counted.
 
 use std::fs;
 use std::os::unix::fs::MetadataExt;
@@ -6,21 +6,21 @@ use std::path::PathBuf;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use intentgate::config::{self, Store};
-use intentgate::journal::{self, BUFFER, Entry, Error, Journal};
+use intentgate::journal::{self, Entry, Error, Journal};
 use intentgate::metrics::Metrics;
 use rusqlite::{Connection, Row};
 use tempfile::TempDir;
 
 /// A journal in a folder of its own.
-struct Kept {
-    journal: Journal,
-    metrics: Metrics,
-    config: config::Journal,
+pub(super) struct Kept {
+    pub(super) journal: Journal,
+    pub(super) metrics: Metrics,
+    pub(super) config: config::Journal,
     folder: TempDir,
 }
 
 impl Kept {
-    fn start(change: impl FnOnce(&mut config::Journal)) -> Kept {
+    pub(super) fn start(change: impl FnOnce(&mut config::Journal)) -> Kept {
         let folder = tempfile::tempdir().unwrap();
         let mut config = config::Journal {
             path: Some(folder.path().join("state/journal.sqlite")),
@@ -36,34 +36,25 @@ impl Kept {
         }
     }
 
-    fn path(&self) -> PathBuf {
+    pub(super) fn path(&self) -> PathBuf {
         self.config.path.clone().unwrap()
     }
 
-    fn put(&mut self, ids: std::ops::Range<usize>) {
+    pub(super) fn put(&mut self, ids: std::ops::Range<usize>) {
         for id in ids {
             self.journal.put(entry(id));
         }
     }
 
     /// Records that were written, and that were dropped.
-    fn counted(&self) -> (u64, u64) {
+    pub(super) fn counted(&self) -> (u64, u64) {
         let count = |result| self.metrics.journal_records.with_label_values(&[result]);
         (count("written").get(), count("dropped").get())
     }
 
     /// What a reader finds, the oldest first.
-    fn ids(&self) -> Vec<usize> {
+    pub(super) fn ids(&self) -> Vec<usize> {
         ids(&journal::open_for_reading(&self.path()).unwrap())
-    }
-
-    /// Bytes of the database and its log.
-    fn size(&self) -> u64 {
-        let folder = self.path().parent().unwrap().to_owned();
-        let files = fs::read_dir(folder).unwrap();
-        files
-            .map(|file| file.unwrap().metadata().unwrap().len())
-            .sum()
     }
 }
 
@@ -77,14 +68,6 @@ pub(super) fn entry(id: usize) -> Entry {
         intent: "refund".to_owned(),
         outcome: "complete".to_owned(),
         ..Entry::default()
-    }
-}
-
-/// With a question of some kilobytes, so that a few make a large journal.
-fn long(id: usize) -> Entry {
-    Entry {
-        question: Some(format!("{id} ").repeat(500)),
-        ..entry(id)
     }
 }
 
@@ -149,7 +132,7 @@ fn every_column_is_read_as_it_was_put() {
     let database = journal::open_for_reading(&kept.path()).unwrap();
     let mut read = database.prepare("SELECT * FROM request").unwrap();
     assert_eq!(read.column_count(), 37);
-    let rows = read.query_map([], |row| by_name(row)).unwrap();
+    let rows = read.query_map([], by_name).unwrap();
     let rows: Vec<_> = rows.map(Result::unwrap).collect();
     assert_eq!(rows[0], whole);
     assert_eq!(rows[1].question, None);
@@ -201,7 +184,10 @@ fn by_name(row: &Row<'_>) -> rusqlite::Result<Entry> {
 #[test]
 fn questions_are_kept_only_where_that_is_wanted_and_never_whole_books() {
     let mut kept = Kept::start(|_| ());
-    kept.journal.put(long(1));
+    kept.journal.put(Entry {
+        question: Some("退款".to_owned()),
+        ..entry(1)
+    });
     kept.config.questions = true;
     kept.journal.configure(&kept.config);
     kept.journal.put(Entry {
@@ -305,42 +291,22 @@ fn many_may_start_at_once_and_write_side_by_side() {
 }
 
 #[test]
-fn while_it_is_locked_records_wait_and_those_over_the_bound_are_counted() {
-    let mut kept = Kept::start(|_| ());
-    let other = Connection::open(kept.path()).unwrap();
-    other.execute_batch("BEGIN EXCLUSIVE").unwrap();
-    kept.put(0..BUFFER + 10);
-    kept.journal.flush();
-    assert_eq!((kept.journal.waiting(), kept.counted()), (BUFFER, (0, 10)));
-    other.execute_batch("COMMIT").unwrap();
-    kept.journal.flush();
-    assert_eq!(
-        (kept.journal.waiting(), kept.counted()),
-        (0, (BUFFER as u64, 10))
-    );
-    assert!(kept.ids().into_iter().eq(0..BUFFER));
-}
-
-#[test]
 fn a_file_that_is_no_journal_is_left_alone() {
     let text: &[u8] =
         b"not a database, surely, but as long as the header of one would be: some hundred bytes";
-    let files: [(&str, fn(&Connection) -> rusqlite::Result<()>); 2] = [
-        ("a newer version", |database| {
-            database.execute_batch("CREATE TABLE request (x)")?;
-            database.pragma_update(None, "application_id", 0x6967_6a6c)?;
-            database.pragma_update(None, "user_version", 99)
-        }),
-        ("another program's", |database| {
-            database.execute_batch("CREATE TABLE bookmarks (x)")
-        }),
+    let newer =
+        "CREATE TABLE request (x); PRAGMA application_id = 1768385132; PRAGMA user_version = 99";
+    let files = [
+        ("a newer version", newer),
+        ("another program's", "CREATE TABLE bookmarks (x)"),
     ];
     let folder = tempfile::tempdir().unwrap();
     let mut paths = vec![folder.path().join("text")];
     fs::write(&paths[0], text).unwrap();
-    for (name, make) in files {
+    for (name, sql) in files {
         paths.push(folder.path().join(name));
-        make(&Connection::open(paths.last().unwrap()).unwrap()).unwrap();
+        let database = Connection::open(paths.last().unwrap()).unwrap();
+        database.execute_batch(sql).unwrap();
     }
     for path in paths {
         let before = fs::read(&path).unwrap();
@@ -400,99 +366,6 @@ fn a_file_that_is_deleted_is_begun_again() {
     kept.put(5..8);
     kept.journal.flush();
     assert_eq!((kept.ids(), kept.counted()), (vec![5, 6, 7], (8, 0)));
-}
-
-#[test]
-fn what_is_too_old_goes_with_its_reviews() {
-    let mut kept = Kept::start(|_| ());
-    for id in 0..3000 {
-        let at = entry(id).at - 91 * 24 * 3_600_000_000;
-        kept.journal.put(Entry { at, ..entry(id) });
-    }
-    kept.put(3000..3010);
-    let writer = journal::open_for_writing(&kept.path()).unwrap();
-    let review = "INSERT INTO review VALUES (?1, ?2, 0)";
-    writer
-        .execute(review, ("0", entry(0).at - 90 * 24 * 3_600_000_000))
-        .unwrap();
-    writer
-        .execute(review, ("3000", entry(0).at + 1_000_000))
-        .unwrap();
-    kept.journal.flush();
-    // It looks at its start, and once a minute.
-    let mut again = Journal::new(&kept.config, &kept.metrics);
-    let flushes = (0..500).take_while(|_| {
-        again.flush();
-        kept.ids().len() > 10
-    });
-    assert!(flushes.count() < 500, "{} are left", kept.ids().len());
-    assert!(kept.ids().into_iter().eq(3000..3010));
-    let left = writer.query_row("SELECT group_concat(request_id) FROM review", [], |row| {
-        row.get::<_, String>(0)
-    });
-    assert_eq!(left.unwrap(), "3000");
-}
-
-#[test]
-fn the_oldest_go_before_the_files_are_too_large() {
-    let mut kept = Kept::start(|config| {
-        config.questions = true;
-        config.max_size = 16 << 20;
-    });
-    for batch in 0..40 {
-        (batch * 500..batch * 500 + 500).for_each(|id| kept.journal.put(long(id)));
-        kept.journal.flush();
-        assert!(kept.size() <= 16 << 20, "{} bytes", kept.size());
-        assert_eq!(kept.metrics.journal_size.get().cast_unsigned(), kept.size());
-    }
-    let found = kept.ids();
-    assert!((1000..6000).contains(&found.len()), "{}", found.len());
-    assert_eq!(found, (20_000 - found.len()..20_000).collect::<Vec<_>>());
-    assert_eq!(kept.counted(), (20_000, 0));
-}
-
-#[test]
-fn a_lower_bound_makes_the_file_shrink() {
-    let mut kept = Kept::start(|config| config.questions = true);
-    for batch in 0..20 {
-        (batch * 500..batch * 500 + 500).for_each(|id| kept.journal.put(long(id)));
-        kept.journal.flush();
-    }
-    assert!(kept.size() > 20 << 20, "{} bytes", kept.size());
-    kept.config.max_size = 16 << 20;
-    kept.journal.configure(&kept.config);
-    let flushes = (0..500).take_while(|_| {
-        kept.journal.flush();
-        kept.size() > 16 << 20
-    });
-    assert!(flushes.count() < 500, "{} bytes", kept.size());
-    assert_eq!(kept.ids().last(), Some(&9_999));
-}
-
-// The log of a database grows as long as somebody reads an older state of it.
-#[test]
-fn an_endless_reader_does_not_make_the_files_too_large() {
-    let mut kept = Kept::start(|config| {
-        config.questions = true;
-        config.max_size = 32 << 20;
-    });
-    kept.put(0..1);
-    kept.journal.flush();
-    let reader = journal::open_for_reading(&kept.path()).unwrap();
-    reader
-        .execute_batch("BEGIN; SELECT count(*) FROM request")
-        .unwrap();
-    for id in 1..12_000 {
-        kept.journal.put(long(id));
-        if id % 500 == 0 {
-            kept.journal.flush();
-            assert!(kept.size() <= 32 << 20, "{} bytes", kept.size());
-        }
-    }
-    assert!(kept.journal.waiting() > 0, "nothing is held back");
-    reader.execute_batch("COMMIT").unwrap();
-    kept.journal.flush();
-    assert_eq!((kept.journal.waiting(), kept.counted()), (0, (12_000, 0)));
 }
 
 #[test]

@@ -17,6 +17,7 @@ mod eval;
 mod faults;
 mod files;
 mod journal;
+mod journal_bounds;
 mod journal_lost;
 mod kit;
 mod layers;
