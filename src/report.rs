@@ -42,8 +42,6 @@ const NEAREST: usize = 20;
 pub struct Report {
     /// The journal as the operator knows it.
     pub journal: String,
-    /// The period's begin as the operator wrote it.
-    pub since: String,
     /// The period.
     pub span: Span,
     /// Its sums.
@@ -81,7 +79,6 @@ impl Report {
     pub fn read(
         db: &Connection,
         journal: String,
-        since: String,
         mut span: Span,
     ) -> rusqlite::Result<(Report, Questions)> {
         let moment = db.unchecked_transaction()?;
@@ -114,7 +111,6 @@ impl Report {
                 _ => Groups::Found(Vec::new()),
             },
             journal,
-            since,
             span,
             tally,
             total,

@@ -24,9 +24,9 @@ use crate::report::{Groups, Report, document, page, sheet};
 /// Rows of a table that a terminal shows.
 const MOST_ROWS: usize = 15;
 /// Columns of a customer's words.
-const TEXT_WIDTH: usize = 44;
+const TEXT_WIDTH: usize = 36;
 /// Columns of such a cell where it stands last.
-const LAST_WIDTH: usize = 100;
+const LAST_WIDTH: usize = 70;
 
 /// Say what a period came to: what was saved, what it may have cost, what is worth a look
 #[derive(Debug, Args)]
@@ -49,10 +49,10 @@ pub(super) struct ReportCommand {
 pub(super) struct Period {
     /// From when on: how long ago, such as 7d or 24h, or when, such as 2026-11-24 or 2026-11-24T08:30
     #[arg(long, value_name = "TIME", default_value = "7d")]
-    since: String,
+    since: Moment,
     /// Until when, written alike; default: now
     #[arg(long, value_name = "TIME")]
-    until: Option<String>,
+    until: Option<Moment>,
     /// The journal's file; goes over journal.path
     #[arg(long, value_name = "FILE")]
     journal: Option<PathBuf>,
@@ -63,8 +63,8 @@ impl ReportCommand {
         let path = self.period.path(&config)?;
         let span = self.period.span()?;
         let database = journal::open_for_reading(&path)?;
-        let (journal, since) = (path.display().to_string(), self.period.since.clone());
-        let (mut report, uncovered) = Report::read(&database, journal, since, span)?;
+        let journal = path.display().to_string();
+        let (mut report, uncovered) = Report::read(&database, journal, span)?;
         if let Groups::Found(_) = report.groups {
             report.groups = group(&config, uncovered).await;
         }
@@ -115,21 +115,10 @@ impl Period {
     /// Its begin and end.
     ///
     /// # Errors
-    /// What is no time, or holds none.
+    /// A period that holds no time.
     pub(super) fn span(&self) -> anyhow::Result<Span> {
-        let moment = |option: &str, text: &str| -> anyhow::Result<Moment> {
-            let moment: Result<Moment, String> = text.parse();
-            moment.map_err(|error| anyhow::anyhow!("{option} {text}: {error}"))
-        };
-        let since = moment("--since", &self.since)?;
-        let until = self.until.as_deref().map(|until| moment("--until", until));
-        let span = Span::new(
-            &since,
-            until.transpose()?.as_ref(),
-            Timestamp::now(),
-            TimeZone::system(),
-        );
-        span.map_err(anyhow::Error::msg)
+        let (now, zone) = (Timestamp::now(), TimeZone::system());
+        Span::new(&self.since, self.until.as_ref(), now, zone).map_err(anyhow::Error::msg)
     }
 }
 

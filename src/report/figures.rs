@@ -347,10 +347,13 @@ fn unpriced(section: &mut Section, calls: u64, report: &Report) {
     if calls == 0 {
         return;
     }
-    let models = report.unpriced.iter().map(|(model, number)| {
-        let model = if model.is_empty() { "–" } else { model };
-        format!("{model} {}", count(*number))
-    });
+    let models = report
+        .unpriced
+        .iter()
+        .map(|(model, _)| match model.as_str() {
+            "" => "–",
+            model => model,
+        });
     let models = models.collect::<Vec<_>>().join(", ");
     section.figure(
         say("没有单价的调用", "calls without a price"),

@@ -88,7 +88,7 @@ fn reviewed(section: &mut Section, report: &Report) {
         ),
         (0, _) => say("都看过了", "all are reviewed"),
         _ => {
-            let since = &report.since;
+            let since = &report.span.since;
             say(
                 format!("现在就看：intentgate review --since {since}"),
                 format!("review them: intentgate review --since {since}"),

@@ -13,9 +13,16 @@ use crate::language::say;
 /// Up to this long a report goes by the hour, beyond by the day.
 const BY_THE_HOUR: SignedDuration = SignedDuration::from_hours(48);
 
-/// An end of a span, as an operator writes it.
+/// An end of a span.
 #[derive(Clone, Debug, PartialEq)]
-pub enum Moment {
+pub struct Moment {
+    /// As the operator wrote it.
+    pub written: String,
+    when: When,
+}
+
+#[derive(Clone, Debug, PartialEq)]
+enum When {
     /// So long ago: `7d`.
     Ago(Duration),
     /// By the clock on the wall: `2026-11-24`, `2026-11-24T08:30`.
@@ -28,24 +35,28 @@ impl FromStr for Moment {
     type Err = String;
 
     fn from_str(text: &str) -> Result<Self, String> {
-        let ago = humantime::parse_duration(text).ok().map(Moment::Ago);
-        let instant = || Timestamp::from_str(text).ok().map(Moment::Instant);
-        let local = || DateTime::from_str(text).ok().map(Moment::Local);
-        ago.or_else(instant).or_else(local).ok_or_else(|| {
+        let ago = humantime::parse_duration(text).ok().map(When::Ago);
+        let instant = || Timestamp::from_str(text).ok().map(When::Instant);
+        let local = || DateTime::from_str(text).ok().map(When::Local);
+        let when = ago.or_else(instant).or_else(local).ok_or_else(|| {
             say(
-                "不是时间；请写多久以前，如 7d、24h，或时刻，如 2026-11-24、2026-11-24T08:30、2026-11-24T08:30:00+08:00",
-                "is no time; write how long ago, such as 7d or 24h, or when, such as 2026-11-24, 2026-11-24T08:30 or 2026-11-24T08:30:00+08:00",
+                "请写多久以前，如 7d、24h，或时刻，如 2026-11-24、2026-11-24T08:30、2026-11-24T08:30:00+08:00",
+                "write how long ago, such as 7d or 24h, or when, such as 2026-11-24, 2026-11-24T08:30 or 2026-11-24T08:30:00+08:00",
             )
+        })?;
+        Ok(Moment {
+            written: text.to_owned(),
+            when,
         })
     }
 }
 
 impl Moment {
     fn resolve(&self, now: Timestamp, zone: &TimeZone) -> Option<Timestamp> {
-        match self {
-            Moment::Ago(ago) => now.checked_sub(*ago).ok(),
-            Moment::Local(local) => Some(local.to_zoned_datetime(zone.clone()).ok()?.timestamp()),
-            Moment::Instant(instant) => Some(*instant),
+        match &self.when {
+            When::Ago(ago) => now.checked_sub(*ago).ok(),
+            When::Local(local) => Some(local.to_zoned_datetime(zone.clone()).ok()?.timestamp()),
+            When::Instant(instant) => Some(*instant),
         }
     }
 }
@@ -53,6 +64,8 @@ impl Moment {
 /// From when to when, in days or hours.
 #[derive(Clone, Debug)]
 pub struct Span {
+    /// Its begin as the operator wrote it.
+    pub since: String,
     /// Its begin.
     pub from: Timestamp,
     /// Its end, which is not part of it.
@@ -84,6 +97,7 @@ impl Span {
             )
         })?;
         Ok(Span {
+            since: since.written.clone(),
             hourly: until.duration_since(from) <= BY_THE_HOUR,
             starts: Vec::new(),
             from,

@@ -50,6 +50,11 @@ impl Run {
         self
     }
 
+    pub(crate) fn args(mut self, arguments: &[&str]) -> Self {
+        self.0.args(arguments);
+        self
+    }
+
     fn within(mut self, folder: &Path) -> Self {
         self.0.current_dir(folder);
         self
@@ -88,6 +93,8 @@ fn help_and_version_are_what_people_read() {
         ("help_check", vec!["help", "check"]),
         ("help_ask", vec!["help", "ask"]),
         ("help_eval", vec!["help", "eval"]),
+        ("help_report", vec!["help", "report"]),
+        ("help_review", vec!["help", "review"]),
         ("version", vec!["--version"]),
     ] {
         let run = intentgate(&arguments).output();

@@ -30,6 +30,7 @@ mod policy;
 mod protocols;
 mod proxy;
 mod reload;
+mod report;
 mod retries;
 mod settings;
 mod small_shops;
