@@ -42,7 +42,7 @@
 //! process     main · cli {serve: the only wiring, check, findings, ask, eval, figures, report, review, exit, terminal}
 //! time        reload {intents, watch} · server {tasks: the only place that spawns, tls, files} · admin
 //! http        proxy {serving, access, route, body, headers, exchange, refusal: the only table of errors}
-//! judgement   report {span, tally, cell, spread, savings, rejections, groups, sections, figures, look, numbers, document, sheet, page, pictures} · ledger · eval {labels, figures, comparison, document, report} · findings {misjudged, columns} · gate {reading, policy, polarity, course, notices} · snapshot {material} · judge {space, density, head, calibration, promise, claims}
+//! judgement   report {span, tally, cell, spread, savings, rejections, groups, sections, accounts, figures, look, numbers, document, sheet, page, pictures} · ledger · eval {labels, figures, comparison, document, report} · findings {misjudged, columns} · gate {reading, policy, polarity, course, notices} · snapshot {material} · judge {space, density, head, calibration, promise, claims}
 //! engines     embed {tokens, static_stage, encoder, queue, store, manifest, runtime, error} · upstream {connection, retry, breaker, keys, reply, demo} · journal {open, rows, retention, reviews, trouble, file, error, read} · traces · metrics {register} · logging
 //! vocabulary  chat {chat_completions, responses, response, completions, messages, turn, fault, stream, line, json} · intent {file} · verdict {reason} · record · config {a file a section}
 //! leaf        background · text {characters, faces, layout, reading, sound, shop_words} · clause · bare {codes, words} · source {message, table} · problem · language · memory · page {charts} · secret · share · tokenizer

@@ -6,6 +6,7 @@
 //! questions → Group      ┘        → document, sheet
 //! ```
 
+mod accounts;
 pub mod cell;
 pub mod document;
 mod figures;
@@ -42,6 +43,8 @@ const NEAREST: usize = 20;
 pub struct Report {
     /// The journal as the operator knows it.
     pub journal: String,
+    /// The options that name both to another command.
+    pub options: String,
     /// The period.
     pub span: Span,
     /// Its sums.
@@ -72,13 +75,14 @@ pub enum Groups {
 }
 
 impl Report {
-    /// Reads a period out of the journal, all of it as of one moment; and the questions to be grouped.
+    /// Reads a period out of the journal, all of it as of one moment; and the questions to be grouped. The journal's
+    /// name and the options are only shown.
     ///
     /// # Errors
     /// The database's own.
     pub fn read(
         db: &Connection,
-        journal: String,
+        (journal, options): (String, String),
         mut span: Span,
     ) -> rusqlite::Result<(Report, Questions)> {
         let moment = db.unchecked_transaction()?;
@@ -111,6 +115,7 @@ impl Report {
                 _ => Groups::Found(Vec::new()),
             },
             journal,
+            options,
             span,
             tally,
             total,

@@ -63,8 +63,8 @@ impl ReportCommand {
         let path = self.period.path(&config)?;
         let span = self.period.span()?;
         let database = journal::open_for_reading(&path)?;
-        let journal = path.display().to_string();
-        let (mut report, uncovered) = Report::read(&database, journal, span)?;
+        let names = (path.display().to_string(), self.period.options());
+        let (mut report, uncovered) = Report::read(&database, names, span)?;
         if let Groups::Found(_) = report.groups {
             report.groups = group(&config, uncovered).await;
         }
@@ -110,6 +110,18 @@ impl Period {
                 "there is no journal: it is \"off\", or no folder for it is known; name a file with --journal",
             )
         })
+    }
+
+    /// As they were written.
+    fn options(&self) -> String {
+        let mut options = format!("--since {}", self.since.written);
+        if let Some(until) = &self.until {
+            options += &format!(" --until {}", until.written);
+        }
+        if let Some(journal) = &self.journal {
+            options += &format!(" --journal {}", journal.display());
+        }
+        options
     }
 
     /// Its begin and end.

@@ -237,7 +237,7 @@ fn keys() -> String {
 fn waiting(all: u64) -> String {
     let number = count(all);
     say(
-        format!("本来会婉拒、还没有人看过的：{number} 个，顺序随机（先看哪些都是公平的样本）。"),
+        format!("本来会婉拒、还没有人看过的：{number} 个，顺序随机，看到哪里都是公平的样本。"),
         format!(
             "Would-be rejections that nobody has reviewed: {number}, in random order, so that the first ones are a fair sample."
         ),

@@ -2,8 +2,8 @@
 
 use serde_json::{Map, Value, json};
 
+use super::accounts;
 use super::cell::{Cell, Money};
-use super::figures;
 use super::groups::{Group, Question};
 use super::rejections::Followed;
 use super::spread::Spread;
@@ -60,7 +60,7 @@ fn savings(report: &Report) -> Value {
             "forwarded_p50": millis(sooner.forwarded),
             "here_p50": millis(sooner.here),
         })),
-        "assumptions": figures::assumptions().iter().map(|phrase| &phrase.en).collect::<Vec<_>>(),
+        "assumptions": accounts::assumptions().iter().map(|phrase| &phrase.en).collect::<Vec<_>>(),
     })
 }
 

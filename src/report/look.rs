@@ -88,10 +88,10 @@ fn reviewed(section: &mut Section, report: &Report) {
         ),
         (0, _) => say("都看过了", "all are reviewed"),
         _ => {
-            let since = &report.span.since;
+            let options = &report.options;
             say(
-                format!("现在就看：intentgate review --since {since}"),
-                format!("review them: intentgate review --since {since}"),
+                format!("现在就看：intentgate review {options}"),
+                format!("review them: intentgate review {options}"),
             )
         }
     };

@@ -76,6 +76,10 @@ pub fn waited(micros: f64) -> String {
                 format!("{hours} h {minutes} min"),
             )
         }
+        () if minutes >= 10 => {
+            let minutes = (micros / 6e7).round();
+            say(format!("{minutes} 分钟"), format!("{minutes} min"))
+        }
         () if minutes > 0 => {
             let seconds = seconds % 60;
             say(
@@ -168,6 +172,7 @@ mod tests {
         for (seconds, expected) in [
             (0.2, "200 ms"),
             (61.0, "1 min 1 s"),
+            (774.0, "13 min"),
             (25_920.0, "7 h 12 min"),
             (273_600.0, "3 d 4 h"),
         ] {

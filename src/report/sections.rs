@@ -1,6 +1,6 @@
 //! A report as people read it: sections of figures, tables and remarks, for the terminal and the page alike.
 
-use super::{Report, figures, look};
+use super::{Report, accounts, figures, look};
 use crate::language::say;
 
 /// A part of a report.
@@ -62,21 +62,20 @@ pub enum Kind {
 
 /// All sections that have something to say.
 pub fn sections(report: &Report) -> Vec<Section> {
-    let mut sections = vec![
-        figures::savings(report),
-        figures::billed(report),
+    let all = [
+        accounts::savings(report),
+        accounts::billed(report),
         look::rejections(report),
         figures::traffic(report),
         figures::intents(report),
         figures::times(report),
         figures::errors(report),
+        look::questions(report),
     ];
-    sections.push(look::questions(report));
-    sections.retain(|section| {
-        let said = section.figures.len() + section.tables.len() + section.remarks.len();
-        said > 0
-    });
-    sections
+    let says = |section: &Section| {
+        section.figures.len() + section.tables.len() + section.remarks.len() > 0
+    };
+    all.into_iter().filter(says).collect()
 }
 
 /// The period, in a line.

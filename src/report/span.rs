@@ -64,8 +64,6 @@ impl Moment {
 /// From when to when, in days or hours.
 #[derive(Clone, Debug)]
 pub struct Span {
-    /// Its begin as the operator wrote it.
-    pub since: String,
     /// Its begin.
     pub from: Timestamp,
     /// Its end, which is not part of it.
@@ -97,7 +95,6 @@ impl Span {
             )
         })?;
         Ok(Span {
-            since: since.written.clone(),
             hourly: until.duration_since(from) <= BY_THE_HOUR,
             starts: Vec::new(),
             from,
