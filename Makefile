@@ -31,6 +31,7 @@ test: runtime
 	cargo test --locked --all-targets
 	cargo build --locked
 	tests/clients/run.sh target/debug/intentgate
+	tests/monitoring/run.sh target/debug/intentgate
 
 lint:
 	cargo fmt --check
@@ -61,7 +62,7 @@ install: build
 
 clean:
 	cargo clean
-	rm -rf runtime .venv tests/clients/node_modules fuzz/target
+	rm -rf runtime .venv tests/*/node_modules fuzz/target
 
 .PHONY: runtime
 runtime:

@@ -20,6 +20,7 @@ mod kit;
 mod layers;
 mod lifecycle;
 mod limits;
+mod metrics;
 mod mixed;
 mod model;
 mod modes;
