@@ -51,8 +51,8 @@ def idle(shop, prometheus) -> Seen:
 def busy(idle) -> Seen:
     shop, prometheus = idle.shop, idle.prometheus
     shop.mix()
-    shop.review()
     shop.reload()
+    shop.review()
     # A series is seen to grow from its second scrape on.
     prometheus.wait_scrapes(2)
     shop.mix()

@@ -5,7 +5,6 @@ Each call of `mix` is the same requests: four protocols, every decision, streams
 
 import http.client
 import json
-import re
 import shutil
 import subprocess
 import sys
@@ -124,22 +123,31 @@ class Shop:
         replace(broken, GOOD_INTENT.format("engrave my name into a ring\n刻字"))
         self.until("intentgate_intents_in_sync", 1)
 
-    def until(self, gauge: str, value: float):
-        if not self.gateway.wait_until(lambda: self.gateway.gauge(gauge) == value, 30):
+    def until(self, gauge: str, value: float, **labels: str):
+        def reached() -> bool:
+            return self.gateway.series(gauge).get(frozenset(labels.items())) == value
+
+        if not self.gateway.wait_until(reached, 30):
             raise SystemExit(f"{gauge} did not become {value}:\n{self.gateway.log.read_text()[-3000:]}")
 
     def review(self):
-        """A person's word on what the audit let through."""
-        wanted = re.compile(r'"waived":"audit"')
-        for _ in range(50):
-            lines = [line for line in self.gateway.log.read_text().splitlines() if wanted.search(line)]
-            if len(lines) >= 2:
-                break
+        """A person's word on two questions that the audit let through."""
+        while len(waived := self.waived()) < 2:
             self.ask(f"write a poem about spring {self.asked}")
-        ids = [found[1] for line in lines[:2] if (found := re.search(r'"request_id":"([^"]+)"', line))]
-        marks = [argument for which, mark in zip(ids, ("right", "wrong")) for argument in ("--mark", f"{which}={mark}")]
-        command = [self.binary, "--config", self.folder / "config.toml", "review", *marks]
-        subprocess.run(command, check=True, capture_output=True, timeout=60, cwd=ROOT)
+        marks = [f"--mark={waived[0]}=right", f"--mark={waived[1]}=wrong"]
+        review = [self.binary, "--config", self.folder / "config.toml", "review", *marks]
+
+        # The journal has a record some moments after the log.
+        def reviewed() -> bool:
+            return subprocess.run(review, capture_output=True, timeout=60, cwd=ROOT).returncode == 0
+
+        if not self.gateway.wait_until(reviewed, 10):
+            raise SystemExit(subprocess.run(review, capture_output=True, text=True, cwd=ROOT).stderr)
+        self.until("intentgate_rejections_reviewed", 1, verdict="wrong")
+
+    def waived(self) -> list[str]:
+        events, _ = self.gateway.events()
+        return [event["request_id"] for event in events if event.get("waived") == "audit"]
 
 
 def question(protocol: str, text: str) -> dict:

@@ -10,22 +10,27 @@ import threading
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 WORDS = ["Your ", "parcel ", "is ", "on ", "its ", "way."]
-PROMPT, CACHED, COMPLETION = 320, 128, 40
+PROMPT, CACHED = 320, 128
 
 
-def whole(path: str, model: str) -> dict:
-    text = "".join(WORDS)
+def completion(asked: dict) -> int:
+    """Tokens of a reply; not all are of one length."""
+    return 40 + len(json.dumps(asked)) % 17
+
+
+def whole(path: str, asked: dict) -> dict:
+    text, model, out = "".join(WORDS), asked.get("model", ""), completion(asked)
     if path.endswith("/responses"):
         content = [{"type": "output_text", "text": text, "annotations": []}]
         message = {"type": "message", "id": "m", "role": "assistant", "status": "completed", "content": content}
-        usage = {"input_tokens": PROMPT, "output_tokens": COMPLETION, "total_tokens": PROMPT + COMPLETION}
+        usage = {"input_tokens": PROMPT, "output_tokens": out, "total_tokens": PROMPT + out}
         usage |= {"input_tokens_details": {"cached_tokens": CACHED}}
         return {"id": "r", "object": "response", "status": "completed", "model": model, "output": [message], "usage": usage}
     if path.endswith("/messages"):
-        usage = {"input_tokens": PROMPT - CACHED, "cache_read_input_tokens": CACHED, "output_tokens": COMPLETION}
+        usage = {"input_tokens": PROMPT - CACHED, "cache_read_input_tokens": CACHED, "output_tokens": out}
         message = {"id": "m", "type": "message", "role": "assistant", "model": model, "stop_reason": "end_turn"}
         return message | {"content": [{"type": "text", "text": text}], "usage": usage}
-    usage = {"prompt_tokens": PROMPT, "completion_tokens": COMPLETION, "total_tokens": PROMPT + COMPLETION}
+    usage = {"prompt_tokens": PROMPT, "completion_tokens": out, "total_tokens": PROMPT + out}
     usage |= {"prompt_tokens_details": {"cached_tokens": CACHED}}
     choice = {"index": 0, "finish_reason": "stop"}
     if path.endswith("/chat/completions"):
@@ -37,7 +42,7 @@ def whole(path: str, model: str) -> dict:
 
 def events(path: str, asked: dict) -> list[tuple[str, dict | str]]:
     """The events of a stream: each a name, empty where the API has none, and its data."""
-    done = whole(path, asked.get("model", ""))
+    done = whole(path, asked)
     if path.endswith("/responses"):
         deltas = [{"type": "response.output_text.delta", "delta": word} for word in WORDS]
         made = [{"type": "response.created", "response": done | {"status": "in_progress", "usage": None}}]
@@ -47,7 +52,7 @@ def events(path: str, asked: dict) -> list[tuple[str, dict | str]]:
         block = {"type": "content_block_start", "index": 0, "content_block": {"type": "text", "text": ""}}
         kind = "content_block_delta"
         deltas = [{"type": kind, "index": 0, "delta": {"type": "text_delta", "text": word}} for word in WORDS]
-        end = {"type": "message_delta", "delta": {"stop_reason": "end_turn"}, "usage": {"output_tokens": COMPLETION}}
+        end = {"type": "message_delta", "delta": {"stop_reason": "end_turn"}, "usage": {"output_tokens": completion(asked)}}
         stop = [{"type": "content_block_stop", "index": 0}, end, {"type": "message_stop"}]
         return [(event["type"], event) for event in [start, block, *deltas, *stop]]
     usage = done.pop("usage")
@@ -73,7 +78,7 @@ class Handler(BaseHTTPRequestHandler):
         if fault.isdigit():
             return self.reply(int(fault), "application/json", b'{"error": {"message": "as asked for"}}')
         if not asked.get("stream"):
-            return self.reply(200, "application/json", json.dumps(whole(self.path, asked.get("model", ""))).encode())
+            return self.reply(200, "application/json", json.dumps(whole(self.path, asked)).encode())
         text = ""
         for name, data in events(self.path, asked):
             data = data if isinstance(data, str) else json.dumps(data)
