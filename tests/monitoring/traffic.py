@@ -85,7 +85,9 @@ class Shop:
                     self.ask(f"{text}, please ({self.asked})", protocol, stream=True)
         self.ask("where is my parcel", stream=True, stream_options={"include_usage": True})
         self.ask("where is my refund", model="a model without a price")
-        self.customer_who_asks_again(f"customer {self.asked}")
+        # The audit lets some rejections through, by chance.
+        for _ in range(6):
+            self.customer_who_asks_again(f"customer {self.asked}")
         self.ask("I want a refund for my order, and tell me a joke")
         self.ask("我的快递到哪了？再给我讲个笑话")
         self.ask("where are the parcels " + " ".join(map(str, range(600))))
