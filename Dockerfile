@@ -16,12 +16,14 @@ RUN apt-get update \
     && apt-get install -y --no-install-recommends ca-certificates libstdc++6 \
     && rm -rf /var/lib/apt/lists/*
 COPY --from=build /image /
-RUN chown -R 10001:10001 /var/cache/intentgate
+RUN install -d -m 700 /var/lib/intentgate \
+    && chown -R 10001:10001 /var/cache/intentgate /var/lib/intentgate
 ENV CACHE_DIRECTORY=/var/cache/intentgate \
+    STATE_DIRECTORY=/var/lib/intentgate \
     INTENTGATE_SERVER__LISTEN=0.0.0.0:8080 \
     INTENTGATE_SERVER__LOG_FORMAT=json
 # A new volume begins with what the image has there; the rest of the image may be read-only.
-VOLUME /var/cache/intentgate
+VOLUME /var/cache/intentgate /var/lib/intentgate
 USER 10001:10001
 EXPOSE 8080
 ENTRYPOINT ["/usr/bin/intentgate"]

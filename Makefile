@@ -1,6 +1,6 @@
 # Two commands are enough: `make run` and `make test`. `make help` lists the rest.
 
-.PHONY: help build run test lint fuzz bench bench-proxy soak idle-streams model install clean
+.PHONY: help build run demo test lint fuzz bench bench-proxy soak idle-streams model install clean
 
 BINARY := target/release/intentgate
 PREFIX ?= /usr/local
@@ -10,6 +10,7 @@ SECONDS ?= 300
 
 help:
 	@echo "make run          set everything up and start the gateway (demo LLM unless upstream.url is set)"
+	@echo "make demo         a day of a shop's traffic in a minute, and the report on it"
 	@echo "make test         set everything up and run every test"
 	@echo "make build        the release binary, and ONNX Runtime into runtime/"
 	@echo "make lint         format, clippy, docs, licences"
@@ -27,10 +28,14 @@ build: runtime
 run: build
 	$(BINARY) serve
 
+demo: build
+	scripts/demo.py --binary $(BINARY)
+
 test: runtime
 	cargo test --locked --all-targets
 	cargo build --locked
 	tests/clients/run.sh target/debug/intentgate
+	tests/monitoring/run.sh target/debug/intentgate
 
 lint:
 	cargo fmt --check
@@ -61,7 +66,7 @@ install: build
 
 clean:
 	cargo clean
-	rm -rf runtime .venv tests/clients/node_modules fuzz/target
+	rm -rf runtime .venv tests/*/node_modules fuzz/target
 
 .PHONY: runtime
 runtime:

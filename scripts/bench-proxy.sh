@@ -62,10 +62,13 @@ sockets = [socket.create_server(("127.0.0.1", 0)) for _ in range(int(sys.argv[1]
 print(*(s.getsockname()[1] for s in sockets))' "$1"
 }
 
-read -r DIRECT STREAM PROXY PROXY_STREAM GATEWAY GATEWAY_SILENT GATEWAY_STREAM ADMIN ADMIN_SILENT ADMIN_STREAM <<PORTS
-$(free 10)
+ports="DIRECT STREAM PROXY PROXY_STREAM GATEWAY GATEWAY_SILENT GATEWAY_FORGETFUL GATEWAY_STREAM ADMIN ADMIN_SILENT ADMIN_FORGETFUL ADMIN_STREAM"
+# shellcheck disable=SC2086
+read -r $ports <<PORTS
+$(free 12)
 PORTS
-export DIRECT STREAM PROXY PROXY_STREAM GATEWAY GATEWAY_SILENT GATEWAY_STREAM ADMIN ADMIN_SILENT ADMIN_STREAM
+# shellcheck disable=SC2086,SC2163
+export $ports
 
 proxy() {
     sed -e "s|@SCRATCH@|$scratch|" -e "s|@UPSTREAM@|$DIRECT|" -e "s|@STREAM@|$STREAM|" \
@@ -73,7 +76,7 @@ proxy() {
     start "$1" nginx -e stderr -c "$scratch/$1.conf"
 }
 
-# gateway NAME PORT ADMIN UPSTREAM LOG
+# gateway NAME PORT ADMIN UPSTREAM LOG JOURNAL
 gateway() {
     cat >"$scratch/$1.toml" <<TOML
 [server]
@@ -83,6 +86,9 @@ log = "$5"
 listen = "127.0.0.1:$3"
 [upstream]
 url = "http://127.0.0.1:$4/v1"
+[journal]
+store = "$6"
+path = "$scratch/$1.sqlite"
 TOML
     start "$1" "$binary" --config "$scratch/$1.toml" --intents "$root/intents" serve
 }
@@ -98,9 +104,10 @@ done
 proxy upstream
 proxy nginx
 start stream python3 "$parts/stream.py" "$STREAM"
-gateway logging "$GATEWAY" "$ADMIN" "$DIRECT" info
-gateway silent "$GATEWAY_SILENT" "$ADMIN_SILENT" "$DIRECT" off
-gateway streaming "$GATEWAY_STREAM" "$ADMIN_STREAM" "$STREAM" info
+gateway logging "$GATEWAY" "$ADMIN" "$DIRECT" info sqlite
+gateway silent "$GATEWAY_SILENT" "$ADMIN_SILENT" "$DIRECT" off sqlite
+gateway forgetful "$GATEWAY_FORGETFUL" "$ADMIN_FORGETFUL" "$DIRECT" off off
+gateway streaming "$GATEWAY_STREAM" "$ADMIN_STREAM" "$STREAM" info sqlite
 
 python3 "$parts/rounds.py" || {
     tail -n 5 "$scratch"/*.log >&2

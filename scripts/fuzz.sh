@@ -20,7 +20,8 @@ RUSTFLAGS="-Cpasses=sancov-module -Cllvm-args=-sanitizer-coverage-level=4 \
 # The tests' own texts, one a file.
 seeds=fuzz/seeds/bodies
 case $target in
-    chat_completions | responses | completions | messages | line) ;;
+    chat_completions | responses | completions | messages | line | billed) ;;
+    usage) seeds=fuzz/seeds/replies ;;
     *)
         seeds="fuzz/corpus/$target-texts"
         rm -rf "$seeds"

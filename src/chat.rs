@@ -3,21 +3,30 @@
 //!
 //! One file a protocol; [`Protocol`] is the one place that knows which path speaks which.
 
+mod billed;
 mod chat_completions;
 mod completions;
 mod fault;
 mod json;
+mod keyed;
 pub mod line;
 mod messages;
 mod response;
 mod responses;
 pub mod stream;
+#[cfg(test)]
+mod tests;
 mod turn;
+mod unpack;
+mod usage;
+mod words;
 
 use bytes::Bytes;
 use serde_json::{Map, Value};
 
+pub use billed::Billed;
 pub use fault::Fault;
+pub use usage::{Heard, Usage, UsageReader, UsageSource};
 
 use crate::language::Language;
 
@@ -44,8 +53,21 @@ pub struct Prompt {
     pub unread: bool,
     /// What was said before the turn that is judged.
     pub context: Context,
+    /// Who asks.
+    pub asker: Asker,
     /// How a reply made here is to look.
     pub reply: ReplyShape,
+}
+
+/// Who asks, as far as a request says: by it the questions of one customer, and of one conversation, are known
+/// to belong together.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Asker {
+    /// The front end's own name for its user: `safety_identifier`, `user`, `metadata.user_id`. Its first 256
+    /// characters.
+    pub user: Option<String>,
+    /// The conversation's first user message: its first 256 characters.
+    pub opening: String,
 }
 
 /// How a reply made here is to look, as the request has it. What a protocol does not have stays at its default.
@@ -63,6 +85,8 @@ pub struct ReplyShape {
     pub structured: bool,
     /// Fields of the request that the reply repeats, together no more than 32 KiB.
     pub echo: Map<String, Value>,
+    /// What the reply says that it was billed for: nothing, unless it stands in for an LLM's.
+    pub usage: Usage,
 }
 
 /// The text of the turn to judge.

@@ -6,6 +6,8 @@ mod eval;
 pub mod exit;
 mod figures;
 mod findings;
+mod report;
+mod review;
 pub mod serve;
 mod terminal;
 
@@ -44,6 +46,10 @@ enum Command {
     Ask(ask::Ask),
     /// Judge labelled questions and say how many are judged rightly
     Eval(eval::Eval),
+    /// Say what a period came to: what was saved, what it may have cost, what is worth a look
+    Report(report::ReportCommand),
+    /// Review would-be rejections that were forwarded, of the audit or of shadow mode, in random order
+    Review(review::Review),
 }
 
 /// The environment, whatever its encoding.
@@ -66,5 +72,7 @@ pub fn run(cli: Cli) -> anyhow::Result<()> {
         Command::Check(check) => runtime.block_on(check.run(config)),
         Command::Ask(ask) => runtime.block_on(ask.run(config)),
         Command::Eval(eval) => runtime.block_on(eval.run(config)),
+        Command::Report(report) => runtime.block_on(report.run(config)),
+        Command::Review(review) => review.run(&config),
     }
 }

@@ -7,14 +7,17 @@ mod access;
 mod admin;
 mod endpoint;
 mod gate;
+mod journal;
 mod key;
 mod limits;
 mod locate;
 mod model;
+mod prices;
 mod provenance;
 mod reach;
 mod server;
 mod shop;
+mod traces;
 mod units;
 mod upstream;
 
@@ -26,11 +29,14 @@ pub use access::{Access, ClientKey, Network, Origin};
 pub use admin::Admin;
 pub use endpoint::Endpoint;
 pub use gate::{Gate, Grey, Mixed, Mode, OnFailure, Stages, UnknownShape};
+pub use journal::{Journal, Store};
 pub use limits::{Limits, Rate};
 pub use locate::{RUNTIME_LIBRARY, find_default};
 pub use model::Model;
+pub use prices::{ModelPrice, Prices, Tokenizers};
 pub use server::{LogFormat, Server};
 pub use shop::Shop;
+pub use traces::Traces;
 pub use upstream::{Fallback, Upstream};
 
 use provenance::Provenance;
@@ -41,6 +47,9 @@ use crate::source::{self, Override};
 
 /// Variables that override a key start with this; `__` stands for the dot.
 pub const ENVIRONMENT_PREFIX: &str = "INTENTGATE_";
+
+/// A section that may be written as a value: `journal = "off"` is `store = "off"` under `[journal]`.
+const SHORT: (&str, &str) = ("journal", "store");
 
 /// The whole configuration.
 #[derive(Clone, Debug, Default, Deserialize, PartialEq)]
@@ -62,6 +71,12 @@ pub struct Config {
     pub limits: Limits,
     /// `[access]`
     pub access: Access,
+    /// `[prices]`
+    pub prices: Prices,
+    /// `[journal]`
+    pub journal: Journal,
+    /// `[traces]`
+    pub traces: Traces,
     #[serde(skip)]
     provenance: Provenance,
 }
@@ -141,6 +156,7 @@ impl Config {
                 "limits.stall_timeout",
                 limits.0.stall_timeout != limits.1.stall_timeout,
             ),
+            ("[traces]", self.traces != other.traces),
         ];
         let changed = changes.into_iter().filter(|(_, differs)| *differs);
         changed.map(|(key, _)| key).collect()
@@ -156,20 +172,26 @@ impl Config {
         folder: &Path,
         overrides: Vec<Override>,
     ) -> Result<Config, Problems> {
-        let (mut config, mut problems) = source::read::<Config>(file, text, &overrides);
+        let (mut config, mut problems) =
+            source::read::<Config>(file, text, &overrides, Some(SHORT));
         config.model.root_paths(folder);
         config.gate.root_paths(folder);
         config.upstream.root_paths(folder);
         config.server.root_paths(folder);
         config.admin.root_paths(folder);
         config.access.root_paths(folder);
+        config.journal.root_paths(folder);
+        config.prices.root_paths(folder);
         let mut checks = config.upstream.check();
+        checks.extend(config.prices.check());
         let own = config.gate.check(&config.shop).into_iter();
         let own = own
             .chain(config.server.check())
             .chain(config.admin.check())
             .chain(config.access.check())
-            .chain(config.limits.check(&config.access));
+            .chain(config.limits.check(&config.access))
+            .chain(config.journal.check())
+            .chain(config.traces.check());
         checks.extend(own.map(|(key, message)| (key.to_owned(), message)));
         // A value that was refused is not missing as well.
         checks.retain(|(key, _)| !problems.iter().any(|p| p.key.as_ref() == Some(key)));
@@ -223,7 +245,10 @@ fn overrides(environment: impl Iterator<Item = (String, String)>) -> Vec<Overrid
     let mut found: Vec<_> = environment
         .filter_map(|(variable, value)| {
             let name = variable.strip_prefix(ENVIRONMENT_PREFIX)?;
-            let path: Vec<_> = name.to_lowercase().split("__").map(str::to_owned).collect();
+            let mut path: Vec<_> = name.to_lowercase().split("__").map(str::to_owned).collect();
+            if path == [SHORT.0] {
+                path.push(SHORT.1.to_owned());
+            }
             (path.len() > 1).then_some(Override {
                 variable,
                 path,

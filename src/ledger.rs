@@ -1,1 +1,423 @@
 //! Record → what the request cost or saved → metrics and journal, beside the requests.
+//!
+//! A request that has ended leaves a [`Note`] and goes; [`Ledger::note`] never waits. The [`Clerk`] works the
+//! notes off: it counts the tokens of what needed no LLM, reads what upstreams billed, puts prices to both,
+//! looks whether a rejection is followed by something, and hands an entry to the journal.
+
+mod again;
+mod entry;
+mod expected;
+mod terms;
+
+use std::net::IpAddr;
+use std::pin::pin;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::{Duration, SystemTime};
+
+use bytes::Bytes;
+use prometheus::CounterVec;
+use tokio::sync::mpsc;
+use tokio::task::block_in_place;
+use tokio::time::{MissedTickBehavior, interval};
+
+use crate::chat::{Heard, Prompt, Text};
+use crate::embed::Embedder;
+use crate::intent::Action;
+use crate::journal::{Entry, Journal};
+use crate::metrics::Metrics;
+use crate::record::{Decided, Record, Usage};
+use crate::snapshot::Snapshot;
+use crate::text::normalise;
+use crate::traces;
+use crate::verdict::Topic;
+use again::{ALIKE, Following, Rejection, Rejections};
+use entry::{Salt, entry, micros_since_epoch};
+use expected::{Expected, Running};
+pub use terms::Terms;
+
+/// Notes that may wait; what comes on top is counted and lost.
+const MOST_NOTES: usize = 16_384;
+/// Bytes of requests that may wait with them.
+const MOST_BYTES: usize = 64 << 20;
+/// So many notes are worked off before the journal is looked at again.
+const BATCH: usize = 512;
+/// What is kept is written this often: so much is lost at most where the process is killed.
+const FLUSH: Duration = Duration::from_millis(500);
+/// Reviews by people are counted this often.
+const LOOK_AT_REVIEWS: Duration = Duration::from_secs(10);
+/// Longer requests are counted where they keep nobody waiting.
+const LONG: usize = 32 << 10;
+/// Of the rejections before a question, the newest so many are held against it.
+const LOOKED_AT: usize = 8;
+/// What upstreams' replies were like so long ago still says how long a reply would have been.
+const REMEMBERED: Duration = Duration::from_secs(30 * 24 * 3600);
+
+/// A request that has ended, and what its figures are made from.
+#[derive(Debug)]
+pub struct Note {
+    /// What it came to.
+    pub record: Record,
+    /// The prices and wishes that it saw.
+    pub terms: Arc<Terms>,
+    /// What was judged.
+    pub asked: Option<Asked>,
+    /// The request's body, where its tokens may have to be counted.
+    pub request: Option<Bytes>,
+    /// What was heard of tokens in the upstream's reply.
+    pub heard: Option<Heard>,
+    /// Its part of its trace, which ends once its tokens are known.
+    pub trace: Option<Box<traces::Request>>,
+}
+
+/// A question that was judged, who asked it, and by what it was judged.
+#[derive(Clone, Debug)]
+pub struct Asked {
+    /// The question and its context.
+    pub prompt: Arc<Prompt>,
+    /// Where it came from.
+    pub address: Option<IpAddr>,
+    /// What it was judged by.
+    pub snapshot: Arc<Snapshot>,
+}
+
+/// Where requests leave their notes. Clones lead to the same clerk.
+#[derive(Clone, Debug)]
+pub struct Ledger {
+    notes: mpsc::Sender<Note>,
+    bytes: Arc<AtomicUsize>,
+    metrics: Metrics,
+}
+
+/// Works notes off.
+#[derive(Debug)]
+pub struct Clerk {
+    notes: mpsc::Receiver<Note>,
+    bytes: Arc<AtomicUsize>,
+    metrics: Metrics,
+    embedder: Arc<Embedder>,
+    /// Those of the last note.
+    terms: Arc<Terms>,
+    journal: Journal,
+    salt: Salt,
+    expected: Expected,
+    rejections: Rejections,
+}
+
+/// The rejections that a question follows, by their request's id.
+#[derive(Debug, Default)]
+struct Followed {
+    asked_again: Option<String>,
+    handed_over: Option<String>,
+}
+
+impl Ledger {
+    /// A ledger and its clerk, who has to [run](Clerk::run).
+    pub fn new(terms: Arc<Terms>, embedder: Arc<Embedder>, metrics: &Metrics) -> (Ledger, Clerk) {
+        let (sender, notes) = mpsc::channel(MOST_NOTES);
+        let bytes = Arc::new(AtomicUsize::new(0));
+        let journal = Journal::new(&terms.journal, metrics);
+        let clerk = Clerk {
+            notes,
+            bytes: bytes.clone(),
+            metrics: metrics.clone(),
+            embedder,
+            salt: Salt(journal.salt()),
+            terms,
+            journal,
+            expected: Expected::default(),
+            rejections: Rejections::default(),
+        };
+        let ledger = Ledger {
+            notes: sender,
+            bytes,
+            metrics: metrics.clone(),
+        };
+        (ledger, clerk)
+    }
+
+    /// Leaves a note. Where too much waits it is lost, and counted.
+    pub fn note(&self, note: Note) {
+        let size = note.size();
+        let before = self.bytes.fetch_add(size, Ordering::Relaxed);
+        let left = match before + size > MOST_BYTES {
+            true => Some(note),
+            false => self
+                .notes
+                .try_send(note)
+                .err()
+                .map(|full| full.into_inner()),
+        };
+        if let Some(lost) = left {
+            self.bytes.fetch_sub(size, Ordering::Relaxed);
+            self.metrics.ledger_dropped.inc();
+            lost.end_trace(None);
+        }
+    }
+}
+
+impl Note {
+    fn size(&self) -> usize {
+        self.request.as_ref().map_or(0, Bytes::len)
+    }
+
+    fn end_trace(self, usage: Option<&Usage>) {
+        if let Some(trace) = self.trace {
+            trace.end(&self.record, usage);
+        }
+    }
+}
+
+impl Clerk {
+    /// Runs until `stop`, then works off what waits and writes it down.
+    pub async fn run(mut self, stop: impl Future<Output = ()>) {
+        block_in_place(|| self.remember());
+        let mut stop = pin!(stop);
+        let mut flush = interval(FLUSH);
+        flush.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        let mut reviews = interval(LOOK_AT_REVIEWS);
+        reviews.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        let mut notes = Vec::with_capacity(BATCH);
+        loop {
+            tokio::select! {
+                () = &mut stop => break,
+                _ = flush.tick() => block_in_place(|| self.journal.flush()),
+                _ = reviews.tick() => block_in_place(|| self.look_at_reviews()),
+                count = self.notes.recv_many(&mut notes, BATCH) => {
+                    if count == 0 {
+                        break;
+                    }
+                    for note in notes.drain(..) {
+                        self.enter(note).await;
+                    }
+                }
+            }
+        }
+        self.notes.close();
+        while let Some(note) = self.notes.recv().await {
+            self.enter(note).await;
+        }
+        block_in_place(|| self.journal.flush());
+    }
+
+    /// What the journal still knows of replies.
+    fn remember(&mut self) {
+        let since = micros_since_epoch(SystemTime::now() - REMEMBERED);
+        for replies in self.journal.completions(since) {
+            let running = Running::new(replies.count, replies.mean, replies.variance);
+            self.expected.join(&replies.model, running);
+        }
+        self.show_expected();
+    }
+
+    async fn enter(&mut self, mut note: Note) {
+        self.bytes.fetch_sub(note.size(), Ordering::Relaxed);
+        if !Arc::ptr_eq(&note.terms, &self.terms) {
+            self.terms = note.terms.clone();
+            block_in_place(|| self.journal.configure(&self.terms.journal));
+            self.salt = Salt(self.journal.salt());
+        }
+        let mut entry = entry(&note, self.salt);
+        self.saved(&note, &mut entry);
+        let usage = self.billed(&mut note, &mut entry);
+        if let Some(asked) = &note.asked {
+            let followed = self.followed(&note.record, asked).await;
+            entry.again_of = followed.asked_again;
+            entry.handed_over_of = followed.handed_over;
+        }
+        self.journal.put(entry);
+        note.end_trace(usage.as_ref());
+    }
+
+    /// The tokens and the money that a request without an LLM saved.
+    fn saved(&self, note: &Note, entry: &mut Entry) {
+        let (record, terms) = (&note.record, &note.terms);
+        let Some(body) = note.request.as_ref().filter(|_| record.is_saved()) else {
+            return;
+        };
+        let prompt = prompt_tokens(note, body);
+        let completion = self.expected.of(&record.model);
+        let saved = &self.metrics.tokens_saved;
+        saved.with_label_values(&["prompt"]).inc_by(prompt as f64);
+        saved.with_label_values(&["completion"]).inc_by(completion);
+        entry.saved_prompt_tokens = Some(prompt.cast_signed());
+        entry.saved_completion_tokens = Some(completion);
+        entry.saved_cost = terms.expected_cost(&record.model, prompt, completion);
+        self.price(entry.saved_cost, &self.metrics.cost_saved, terms, entry);
+    }
+
+    /// What the upstream billed for a request.
+    fn billed(&mut self, note: &mut Note, entry: &mut Entry) -> Option<Usage> {
+        let heard = note.heard.take();
+        let (record, terms) = (&note.record, &note.terms);
+        record.upstream_status?;
+        let count = |text: &str| terms.count(&record.model, text);
+        let prompt = || {
+            let body = note.request.as_ref();
+            body.map_or(0, |body| prompt_tokens(note, body))
+        };
+        let usage = heard.and_then(|heard| heard.usage(prompt, &count));
+        let source = usage.map_or("unknown", |usage| usage.source.as_str());
+        self.metrics
+            .upstream_usage
+            .with_label_values(&[source])
+            .inc();
+        let usage = usage?;
+        let tokens = &self.metrics.upstream_tokens;
+        let kinds = [
+            ("prompt", usage.prompt),
+            ("cached_prompt", usage.cached),
+            ("completion", usage.completion),
+        ];
+        for (kind, number) in kinds {
+            tokens.with_label_values(&[kind]).inc_by(number);
+        }
+        if record.outcome == "complete" {
+            self.expected
+                .observe(&record.model, usage.completion as f64);
+            self.show_expected();
+        }
+        entry.usage = Some(source.to_owned());
+        entry.prompt_tokens = Some(usage.prompt.cast_signed());
+        entry.cached_tokens = Some(usage.cached.cast_signed());
+        entry.completion_tokens = Some(usage.completion.cast_signed());
+        entry.cost = terms.cost(&record.model, &usage);
+        self.price(entry.cost, &self.metrics.upstream_cost, terms, entry);
+        Some(usage)
+    }
+
+    fn price(&self, cost: Option<f64>, sum: &CounterVec, terms: &Terms, entry: &mut Entry) {
+        let Some(cost) = cost else {
+            return self.metrics.unpriced.inc();
+        };
+        let currency = terms.prices.currency.as_str();
+        sum.with_label_values(&[currency]).inc_by(cost);
+        entry.currency = Some(currency.to_owned());
+    }
+
+    fn show_expected(&self) {
+        let all = self.expected.all();
+        self.metrics.completion_tokens_mean.set(all.mean);
+        self.metrics.completion_tokens_stddev.set(all.deviation());
+    }
+
+    /// Notes which rejection a question follows, and remembers it where it is rejected itself.
+    async fn followed(&mut self, record: &Record, asked: &Asked) -> Followed {
+        let (Some(decided), Text::Question(words)) = (&record.decided, &asked.prompt.text) else {
+            return Followed::default();
+        };
+        let Some(caller) = self.salt.caller(record, asked) else {
+            return Followed::default();
+        };
+        let within = self.terms.journal.asked_again_within;
+        self.rejections.forget(record.at, within);
+        let before = asked.prompt.context.user.as_deref().map(normalise);
+        let earlier: Vec<_> = self
+            .rejections
+            .before(caller, before.as_deref())
+            .cloned()
+            .collect();
+        let rejected = decided.action == Action::Reject;
+        let mut followed = Followed::default();
+        if earlier.is_empty() && !rejected {
+            return followed;
+        }
+        if let Some(last) = earlier.first()
+            && asks_for_a_person(decided, &self.terms)
+            && self
+                .rejections
+                .follow(caller, &last.request_id, Following::HandedOver)
+        {
+            self.metrics
+                .handed_over
+                .with_label_values(&[&last.intent])
+                .inc();
+            followed.handed_over = Some(last.request_id.clone());
+        }
+        let question = normalise(words);
+        if let Some(same) = alike(&self.embedder, &asked.snapshot, &question, &earlier).await
+            && self
+                .rejections
+                .follow(caller, &same.request_id, Following::AskedAgain)
+        {
+            self.metrics
+                .asked_again
+                .with_label_values(&[&same.intent])
+                .inc();
+            followed.asked_again = Some(same.request_id.clone());
+        }
+        if rejected {
+            let rejection = Rejection::new(
+                record.at,
+                &record.request_id,
+                record.intent(),
+                question.into_owned(),
+            );
+            self.rejections.remember(caller, rejection);
+        }
+        followed
+    }
+
+    fn look_at_reviews(&mut self) {
+        let reviews = self.journal.reviews().unwrap_or_default();
+        let reviewed = &self.metrics.reviewed;
+        for (verdict, count) in [("right", reviews.right), ("wrong", reviews.wrong)] {
+            let count = i64::try_from(count).unwrap_or(i64::MAX);
+            reviewed.with_label_values(&[verdict]).set(count);
+        }
+        // Without reviews nothing is known: anything from none to all.
+        let (low, high) = reviews.interval().unwrap_or((0.0, 1.0));
+        let share = &self.metrics.false_rejections;
+        share.with_label_values(&["low"]).set(low);
+        share.with_label_values(&["high"]).set(high);
+        if let Some(estimate) = reviews.share() {
+            share.with_label_values(&["estimate"]).set(estimate);
+        }
+    }
+}
+
+/// The newest rejection whose question is like this one.
+async fn alike<'r>(
+    embedder: &Embedder,
+    snapshot: &Snapshot,
+    question: &str,
+    earlier: &'r [Rejection],
+) -> Option<&'r Rejection> {
+    let mut same = earlier.iter();
+    if let Some(same) = same.find(|rejection| rejection.question == question) {
+        return Some(same);
+    }
+    if earlier.is_empty() {
+        return None;
+    }
+    let own = embedder.read(question.to_owned()).await.ok()?.mean;
+    for rejection in earlier.iter().take(LOOKED_AT) {
+        let question = rejection.question.clone();
+        let other = embedder.read(question).await.ok()?.mean;
+        if snapshot.judge.similarity(&own, &other) >= ALIKE {
+            return Some(rejection);
+        }
+    }
+    None
+}
+
+fn asks_for_a_person(decided: &Decided, terms: &Terms) -> bool {
+    let intent = decided.topic.as_ref().and_then(Topic::intent);
+    let handoff = &terms.journal.handoff_intents;
+    intent.is_some_and(|intent| handoff.iter().any(|name| name == intent.as_str()))
+}
+
+/// The tokens that an upstream bills for a whole request.
+fn prompt_tokens(note: &Note, body: &[u8]) -> u64 {
+    let record = &note.record;
+    let Some(protocol) = record.protocol else {
+        return 0;
+    };
+    let count = |text: &str| note.terms.count(&record.model, text);
+    let tokens = || protocol.billed(body, &count).tokens;
+    if body.len() > LONG {
+        block_in_place(tokens)
+    } else {
+        tokens()
+    }
+}

@@ -19,7 +19,9 @@
 //!    [`Evidence`](gate::policy::Evidence), and [`gate::policy::decide`] says what is done: a
 //!    [`Decision`](verdict::Decision) with its reason, and [`Gate::course`](gate::Gate::course) what comes of it by mode;
 //! 7. [`upstream`] carries the request through, or [`chat`] phrases the reply in the client's protocol;
-//! 8. the exchange rides in the response's body and is recorded when that is gone.
+//! 8. the exchange rides in the response's body; when that is gone a [`Record`](record::Record) says what the request
+//!    came to. Metrics and the log have it at once; the [`ledger`] puts prices to it and the [`journal`] keeps it,
+//!    beside the requests.
 //!
 //! Each type is made from the one before; no step calls back. [`proxy::Proxy`] holds all of it on one screen.
 //!
@@ -39,13 +41,13 @@
 //! Rows use rows below them, never above; `tests/it/layers.rs` holds the table.
 //!
 //! ```text
-//! process     main · cli {serve: the only wiring, check, findings, ask, eval, figures, exit, terminal}
+//! process     main · cli {serve: the only wiring, check, findings, ask, eval, figures, report, review, exit, terminal}
 //! time        reload {intents, watch} · server {tasks: the only place that spawns, tls, files} · admin
 //! http        proxy {serving, access, route, body, headers, exchange, refusal: the only table of errors}
-//! judgement   report · ledger · eval {labels, figures, comparison, document, report} · findings {misjudged, columns} · gate {reading, policy, polarity, course, notices} · snapshot {material} · judge {space, density, head, calibration, promise, claims}
-//! engines     embed {tokens, static_stage, encoder, queue, store, manifest, runtime, error} · upstream {connection, retry, breaker, keys, reply, demo} · journal · traces · metrics {register} · logging
-//! vocabulary  chat {chat_completions, responses, response, completions, messages, turn, fault, stream, line, json} · intent {file} · verdict {reason} · record · config {a file a section}
-//! leaf        background · text {characters, faces, layout, reading, sound, shop_words} · clause · bare {codes, words} · source {message, table} · problem · language · memory · secret · share · tokenizer
+//! judgement   report {span, tally, cell, spread, savings, rejections, groups, sections, accounts, figures, look, numbers, document, sheet, page, pictures} · ledger {terms, entry, expected, again} · eval {labels, figures, comparison, document, report} · findings {misjudged, columns} · gate {reading, policy, polarity, course, notices} · snapshot {material} · judge {space, density, head, calibration, promise, claims}
+//! engines     embed {tokens, static_stage, encoder, queue, store, manifest, runtime, error} · upstream {connection, retry, breaker, keys, reply, demo} · journal {open, rows, completions, retention, reviews, trouble, file, error, read} · traces {context, spans, attributes, export} · metrics {register} · logging
+//! vocabulary  chat {chat_completions, responses, response, completions, messages, turn, fault, stream, line, json, billed, usage, keyed, words, unpack} · intent {file} · verdict {reason} · record · config {a file a section}
+//! leaf        background · text {characters, faces, layout, reading, sound, shop_words} · clause · bare {codes, words} · source {message, table} · problem · language · memory · page {charts} · secret · share · tokenizer
 //! ```
 //!
 //! ## Invariants
@@ -57,8 +59,9 @@
 //! - No path reaches the upstream that is neither judged nor listed as passing.
 //! - No key of the gateway's own reaches the upstream.
 //!
-//! What is absent: no call leaves the host but those to the upstream; no question and no key is written to a
-//! log or a metric; no score is shown to callers; no mutable global but the one ONNX Runtime demands.
+//! What is absent: no call leaves the host but those to the upstream and, where `[traces]` names one, to a
+//! collector; no question and no key is written to a log, a metric or a span, and no question to the journal unless
+//! the operator says so; no score is shown to callers; no mutable global but the one ONNX Runtime demands.
 
 pub mod admin;
 pub mod background;
@@ -79,6 +82,7 @@ pub mod ledger;
 pub mod logging;
 pub mod memory;
 pub mod metrics;
+pub mod page;
 pub mod problem;
 pub mod proxy;
 pub mod record;

@@ -7,7 +7,10 @@ use prometheus::{
     IntGauge, IntGaugeVec, Registry, TextEncoder,
 };
 
-use crate::verdict::Reason;
+use crate::chat::Protocol;
+use crate::intent::Action;
+use crate::record::{Decided, Record};
+use crate::verdict::{Decision, Reason, Topic};
 use register::Register;
 
 /// The metrics of one gateway.
@@ -95,10 +98,15 @@ pub struct Metrics {
     /// The share of rejections that are wrong, by reviews of a random sample: `estimate`, and the ends of its
     /// 95 % interval, `low` and `high`.
     pub false_rejections: GaugeVec,
+    /// Requests that went into no savings and no journal, since too many waited to be entered.
+    pub ledger_dropped: IntCounter,
     /// Records for the journal, by result: `written`, `dropped`.
     pub journal_records: IntCounterVec,
     /// Bytes of the journal's file.
     pub journal_size: IntGauge,
+    /// Spans for the collector, by result: `exported`, `failed` where it did not take them, `dropped` where too
+    /// many waited.
+    pub trace_spans: IntCounterVec,
     /// 1, with the version as a label.
     pub build_info: IntGaugeVec,
 }
@@ -297,12 +305,21 @@ impl Metrics {
                 "The share of rejections that are wrong, by reviews of a random sample.",
                 &["bound"],
             )?,
+            ledger_dropped: register.counter(
+                "ledger_dropped_total",
+                "Requests that went into no savings and no journal, since too many waited.",
+            )?,
             journal_records: register.counters(
                 "journal_records_total",
                 "Records for the journal.",
                 &["result"],
             )?,
             journal_size: register.gauge("journal_size_bytes", "Bytes of the journal's file.")?,
+            trace_spans: register.counters(
+                "trace_spans_total",
+                "Spans for the collector.",
+                &["result"],
+            )?,
             build_info: register.gauges(
                 "build_info",
                 "1, with the version as a label.",
@@ -344,24 +361,69 @@ impl Metrics {
         for result in ["written", "dropped"] {
             self.journal_records.with_label_values(&[result]);
         }
+        for result in ["exported", "failed", "dropped"] {
+            self.trace_spans.with_label_values(&[result]);
+        }
         self.build_info
             .with_label_values(&[env!("CARGO_PKG_VERSION")])
             .set(1);
     }
 
-    /// Has `waiting` asked whenever metrics are read: how many questions wait for the model.
+    /// Counts a decision, acted upon or not.
+    pub fn count_decision(&self, decision: &Decision, decided: &Decided) {
+        let reason = decision.reason;
+        self.decisions.with_label_values(&[reason.as_str()]).inc();
+        if let Some(bypass) = reason.bypass() {
+            self.gate_bypassed.with_label_values(&[bypass]).inc();
+        }
+        if let Some((would_be, waiver)) = decided.waived {
+            let intent = decision.topic.as_ref().map_or("none", Topic::label);
+            let labels = [would_be.as_str(), intent, waiver.as_str()];
+            self.gate_waived.with_label_values(&labels).inc();
+        }
+        if let Reason::Grey { .. } = reason {
+            let action = match decision.action {
+                Action::Answer => "clarify",
+                action => action.as_str(),
+            };
+            self.grey.with_label_values(&[action]).inc();
+        }
+        self.mixed.inc_by(decision.mixed.into());
+        if let Some(judgement) = &decision.judgement {
+            self.gate_log_odds.observe(judgement.log_odds);
+            self.truncated.inc_by(judgement.assessment.truncated.into());
+        }
+    }
+
+    /// Counts a request of a judged protocol that has ended.
+    pub fn count_request(&self, record: &Record) {
+        let (decision, intent) = (record.decision(), record.intent());
+        let protocol = record.protocol.map_or("none", Protocol::as_str);
+        self.requests
+            .with_label_values(&[decision, intent, protocol])
+            .inc();
+        self.request_duration
+            .with_label_values(&[decision])
+            .observe(record.took.as_secs_f64());
+        if record.is_saved() {
+            self.llm_calls_saved
+                .with_label_values(&[decision, intent])
+                .inc();
+        }
+    }
+
+    /// Has `value` asked whenever metrics are read.
     ///
     /// # Errors
-    /// Called twice.
-    pub fn watch_queue(
+    /// A name that there is already.
+    pub fn watch(
         &self,
-        waiting: impl Fn() -> usize + Send + Sync + 'static,
+        name: &str,
+        help: &str,
+        value: impl Fn() -> f64 + Send + Sync + 'static,
     ) -> prometheus::Result<()> {
-        let gauge = prometheus::PullingGauge::new(
-            "intentgate_model_queue_length",
-            "Questions that wait for the model.",
-            Box::new(move || waiting() as f64),
-        )?;
+        let name = format!("intentgate_{name}");
+        let gauge = prometheus::PullingGauge::new(name, help, Box::new(value))?;
         self.registry.register(Box::new(gauge))
     }
 

@@ -18,10 +18,12 @@ use http::{Request, Response};
 use hyper::body::Incoming;
 use tower::{Layer, ServiceExt, service_fn};
 
-use crate::chat::{Prompt, Protocol};
+use crate::chat::Prompt;
 use crate::config::Mode;
 use crate::gate::course::Course;
+use crate::ledger::{Asked, Ledger};
 use crate::metrics::Metrics;
+use crate::traces::Traces;
 use crate::upstream::Outgoing;
 use crate::verdict::{Decision, Reason};
 pub use access::{Access, Peer};
@@ -38,6 +40,10 @@ pub struct Proxy {
     pub live: Arc<Live>,
     /// What is counted.
     pub metrics: Metrics,
+    /// What is entered beside the requests.
+    pub ledger: Ledger,
+    /// Where its spans go; none where traces are off.
+    pub traces: Option<Traces>,
 }
 
 impl Proxy {
@@ -67,7 +73,8 @@ impl Proxy {
         serving: Arc<Serving>,
         mut request: Request<Incoming>,
     ) -> impl Future<Output = Result<Response<ResponseBody>, Infallible>> + Send {
-        let mut exchange = Exchange::begin(self.metrics.clone(), &request);
+        let terms = serving.settings.terms.clone();
+        let mut exchange = Exchange::begin(&self, terms, &request);
         async move {
             let journey = Journey {
                 serving,
@@ -110,11 +117,12 @@ impl Journey<'_> {
         let access = &settings.access;
         let address = peer.map(|peer| access.client_address(peer.address.ip(), request.headers()));
         tracing::debug!(
-            request_id = exchange.id.as_str(),
+            request_id = exchange.record.request_id,
             ?address,
             "a request came"
         );
-        exchange.client = access.admit(request.headers_mut(), address)?;
+        exchange.address = address;
+        exchange.record.client = access.admit(request.headers_mut(), address)?;
         settings
             .routes
             .route(request.method(), request.uri().path())
@@ -138,7 +146,16 @@ impl Journey<'_> {
         }
         let request = body::read(request, &settings.limits).await?;
         exchange.unread = false;
-        let prompt = protocol.prompt(request.body());
+        let prompt = protocol.prompt(request.body()).map(Arc::new);
+        if let Ok(prompt) = &prompt {
+            let asked = Asked {
+                prompt: prompt.clone(),
+                address: exchange.address,
+                snapshot: self.serving.snapshot.clone(),
+            };
+            exchange.asked(asked, request.body());
+        }
+        exchange.judging();
         if settings.gate.mode() == Mode::Shadow {
             return self.watch(request, prompt.ok(), exchange).await;
         }
@@ -162,7 +179,7 @@ impl Journey<'_> {
     async fn watch(
         &self,
         request: Request<Bytes>,
-        prompt: Option<Prompt>,
+        prompt: Option<Arc<Prompt>>,
         exchange: &mut Exchange,
     ) -> Result<Response<ResponseBody>, Refusal> {
         let judging = async {
@@ -213,24 +230,18 @@ impl Journey<'_> {
     async fn forward(
         &self,
         mut request: Request<Outgoing>,
-        exchange: &Exchange,
+        exchange: &mut Exchange,
         mixed: bool,
     ) -> Result<Response<ResponseBody>, Refusal> {
         headers::prepare_request(request.headers_mut(), &exchange.id, mixed);
+        exchange.sending(request.headers_mut());
         let sent = Instant::now();
         let mut response = self.serving.settings.upstreams.send(request).await?;
-        self.metrics
-            .upstream_first_byte
-            .observe(sent.elapsed().as_secs_f64());
+        exchange.replied(sent, &response);
         headers::prepare_response(response.headers_mut());
         if self.serving.settings.access.cors.is_some() {
             access::remove_cors(response.headers_mut());
         }
-        Ok(ResponseBody::upstream(response, exchange.protocol))
+        Ok(ResponseBody::upstream(response, exchange.record.protocol))
     }
-}
-
-/// The label of a request's protocol where it is not judged.
-fn protocol_label(protocol: Option<Protocol>) -> &'static str {
-    protocol.map_or("none", Protocol::as_str)
 }

@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 use crate::chat::Protocol;
+pub use crate::chat::{Usage, UsageSource};
 use crate::intent::Action;
 use crate::verdict::{Decision, Judgement, Reason, Stage, Topic, Waiver};
 
@@ -59,29 +60,6 @@ pub struct Decided {
     pub time: Duration,
 }
 
-/// Tokens that an upstream billed for one reply.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Usage {
-    /// Of the request, those from the cache included.
-    pub prompt: u64,
-    /// Of the request, those that came from the upstream's cache.
-    pub cached: u64,
-    /// Of the reply.
-    pub completion: u64,
-    /// How it is known.
-    pub source: UsageSource,
-}
-
-/// How a usage is known.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum UsageSource {
-    /// The upstream's reply says so.
-    #[default]
-    Told,
-    /// The reply says nothing; its text and the request were counted here.
-    Counted,
-}
-
 impl Record {
     /// The word for what was done: an action, `refused` where the gateway turned the request away, `none` where
     /// the client left first.
@@ -124,16 +102,6 @@ impl Decided {
             mixed: decision.mixed,
             stage: judgement.map(|judgement| judgement.stage),
             time,
-        }
-    }
-}
-
-impl UsageSource {
-    /// The word in metrics and in the journal.
-    pub fn as_str(self) -> &'static str {
-        match self {
-            UsageSource::Told => "told",
-            UsageSource::Counted => "counted",
         }
     }
 }

@@ -18,7 +18,7 @@ use tokio::time::sleep;
 use url::Url;
 
 use crate::admin::Admin;
-use crate::config::Config;
+use crate::config::{Config, Mode};
 use crate::intent::Action;
 use crate::intent::file::IntentFile;
 use crate::language::say;
@@ -63,6 +63,7 @@ impl Reload {
     /// Runs until the tasks are told to stop.
     pub async fn run(mut self, tasks: Tasks) {
         self.metrics.config_in_sync.set(1);
+        show_mode(&self.metrics, self.config.gate.mode);
         count_intents(&self.metrics, &self.live.current().snapshot);
         let (woken, mut wakes) = mpsc::channel(1);
         let mut hangups = signal(SignalKind::hangup()).ok();
@@ -167,6 +168,7 @@ impl Reload {
         let settings = Settings::new(config, gate, &self.metrics, demo, present)?;
         self.renew_certificate(config)?;
         count_intents(&self.metrics, &snapshot);
+        show_mode(&self.metrics, config.gate.mode);
         self.live.publish(Serving {
             settings: Arc::new(settings),
             snapshot,
@@ -272,6 +274,13 @@ async fn next(signals: &mut Option<Signal>) {
     match signals {
         Some(signal) => drop(signal.recv().await),
         None => std::future::pending().await,
+    }
+}
+
+fn show_mode(metrics: &Metrics, mode: Mode) {
+    for each in Mode::ALL {
+        let gauge = metrics.gate_mode.with_label_values(&[each.as_str()]);
+        gauge.set((each == mode).into());
     }
 }
 

@@ -33,19 +33,27 @@ impl Share {
     /// Where the true share lies with 95 % confidence (Clopper and Pearson 1934); none of nothing. It is exact:
     /// never narrower than it says, however few the cases are.
     pub fn interval(self) -> Option<(f64, f64)> {
-        let (count, rest) = (self.count as f64, self.of.checked_sub(self.count)? as f64);
-        self.value()?;
-        let quantile = |a, b, p| Some(Beta::new(a, b).ok()?.inverse_cdf(p));
-        let low = match self.count {
-            0 => 0.0,
-            _ => quantile(count, rest + 1.0, TAIL)?,
-        };
-        let high = match self.of - self.count {
-            0 => 1.0,
-            _ => quantile(count + 1.0, rest, 1.0 - TAIL)?,
-        };
-        Some((low, high))
+        interval(self.count as f64, self.of as f64)
     }
+}
+
+/// The same where cases weigh differently: `of` is how many of one weight would tell as much, `count` the weighted
+/// share of them (Korn and Graubard 1998, who put such numbers into Clopper and Pearson's formula).
+pub fn interval(count: f64, of: f64) -> Option<(f64, f64)> {
+    let rest = of - count;
+    if !(of > 0.0 && count >= 0.0 && rest >= 0.0) {
+        return None;
+    }
+    let quantile = |a, b, p| Some(Beta::new(a, b).ok()?.inverse_cdf(p));
+    let low = match count > 0.0 {
+        true => quantile(count, rest + 1.0, TAIL)?,
+        false => 0.0,
+    };
+    let high = match rest > 0.0 {
+        true => quantile(count + 1.0, rest, 1.0 - TAIL)?,
+        false => 1.0,
+    };
+    Some((low, high))
 }
 
 #[cfg(test)]

@@ -17,7 +17,7 @@ use crate::language::Phrase;
 use crate::problem::Problem;
 use message::explain;
 pub use message::{nearest, shorten, unknown_key};
-use table::{Place, dotted, find, locate, put, respan, take};
+use table::{Place, dotted, find, locate, put, respan, take, write_out};
 
 /// A value from the environment that goes over the file's: the variable's name and value, and the key it
 /// stands for.
@@ -38,11 +38,13 @@ impl fmt::Debug for Override {
     }
 }
 
-/// Reads `text` as a `T`. `file` names it in problems. What could not be read keeps `T`'s default.
+/// Reads `text` as a `T`. `file` names it in problems. What could not be read keeps `T`'s default. Of a `short`
+/// section and key, the section may be written as a text: it is that key's.
 pub fn read<T: DeserializeOwned + Default>(
     file: &str,
     text: &str,
     overrides: &[Override],
+    short: Option<(&str, &str)>,
 ) -> (T, Vec<Problem>) {
     let source = Source {
         file,
@@ -55,6 +57,9 @@ pub fn read<T: DeserializeOwned + Default>(
             T::default(),
             errors.iter().map(|e| source.syntax(e)).collect(),
         );
+    }
+    if let Some((section, key)) = short {
+        write_out(table.get_mut(), section, key);
     }
     for (index, entry) in overrides.iter().enumerate() {
         let span = source.override_span(index);
@@ -160,8 +165,12 @@ impl<'a> Source<'a> {
     fn problem(&self, error: &Error, place: Option<&Place>) -> Problem {
         let overridden = place.and_then(|p| self.override_at(&p.span));
         let entry = overridden.map(|index| &self.overrides[index]);
-        let is_secret = |key: &String| key.contains("key") || key.contains("token");
-        let secret = place.is_some_and(|p| p.path.last().is_some_and(is_secret));
+        let is_secret =
+            |key: &String| key != "tokenizer" && (key.contains("key") || key.contains("token"));
+        let secret = place.is_some_and(|p| {
+            // A collector's headers have names of their own.
+            p.path.last().is_some_and(is_secret) || dotted(&p.path).starts_with("traces.headers")
+        });
         let value = match (entry, error.span()) {
             (Some(entry), _) => Some(entry.value.as_str()),
             (None, Some(span)) => self.text.get(span),
@@ -258,7 +267,7 @@ mod tests {
     #[test]
     fn every_problem_is_found_in_one_reading() {
         let text = "[server]\nport = \"no\"\nnme = 'x'\nlist = [1]\n[sever]\n";
-        let (value, problems) = read::<File>("c.toml", text, &[]);
+        let (value, problems) = read::<File>("c.toml", text, &[], None);
         let mut lines: Vec<_> = problems.iter().map(|p| p.render(Language::En)).collect();
         lines.sort();
         assert_eq!(
@@ -282,7 +291,7 @@ mod tests {
         }
         let text =
             "[[server]]\nport = 1\n[[server]]\nport = \"no\"\nnme = 1\n[[server]]\nlist = 1\n";
-        let (value, problems) = read::<Lists>("c.toml", text, &[]);
+        let (value, problems) = read::<Lists>("c.toml", text, &[], None);
         let mut lines: Vec<_> = problems.iter().map(|p| p.render(Language::En)).collect();
         lines.sort();
         assert_eq!(
@@ -295,14 +304,14 @@ mod tests {
         );
         assert_eq!(value.server.len(), 3);
         let inline = "server = [{ port = 1 }, { port = 'no' }]\n";
-        let (_, problems) = read::<Lists>("c.toml", inline, &[]);
+        let (_, problems) = read::<Lists>("c.toml", inline, &[], None);
         assert_eq!(problems[0].key.as_deref(), Some("server[1].port"));
     }
 
     #[test]
     fn a_table_that_holds_a_key_is_not_shown() {
         let overrides = [variable("server", "[{ api_key = 'sk-secret' }]")];
-        let (_, problems) = read::<File>("c.toml", "", &overrides);
+        let (_, problems) = read::<File>("c.toml", "", &overrides, None);
         assert!(!problems.is_empty());
         for problem in problems {
             assert!(!problem.render(Language::En).contains("sk-secret"));
@@ -316,7 +325,7 @@ mod tests {
             variable("server.name", "82"),
             variable("server.list", "['a']"),
         ];
-        let (value, problems) = read::<File>("c.toml", "[server]\nport = 80\n", &overrides);
+        let (value, problems) = read::<File>("c.toml", "[server]\nport = 80\n", &overrides, None);
         assert_eq!(problems, []);
         assert_eq!((value.server.port, value.server.name.as_str()), (81, "82"));
         assert_eq!(value.server.list, ["a"]);
@@ -331,7 +340,7 @@ mod tests {
             variable("nowhere.b", "2"),
             variable("server.name.x", "3"),
         ];
-        let (_, problems) = read::<File>("c.toml", "", &overrides);
+        let (_, problems) = read::<File>("c.toml", "", &overrides, None);
         let mut lines: Vec<_> = problems.iter().map(|p| p.render(Language::En)).collect();
         lines.sort();
         assert_eq!(
@@ -347,7 +356,7 @@ mod tests {
 
     #[test]
     fn full_width_marks_are_pointed_out() {
-        let (_, problems) = read::<File>("c.toml", "[server]\nname = “x”\n", &[]);
+        let (_, problems) = read::<File>("c.toml", "[server]\nname = “x”\n", &[], None);
         assert!(
             problems[0].render(Language::Zh).contains("半角"),
             "{problems:?}"

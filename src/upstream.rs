@@ -21,6 +21,7 @@ use tokio::time::sleep;
 
 use crate::config;
 use crate::metrics::Metrics;
+pub(crate) use connection::is_loopback;
 use connection::{Leave, Upstream, label};
 pub use keys::X_API_KEY;
 pub use reply::{ReplyBody, StreamError};

@@ -85,14 +85,14 @@ class Client:
 
 def warm():
     """Every question is judged before anything is measured, and as the figures are named."""
-    for name in ["ADMIN", "ADMIN_SILENT", "ADMIN_STREAM"]:
+    for name in ["ADMIN", "ADMIN_SILENT", "ADMIN_FORGETFUL", "ADMIN_STREAM"]:
         wait_for(name)
-    for name in ["GATEWAY", "GATEWAY_SILENT"]:
+    for name in ["GATEWAY", "GATEWAY_SILENT", "GATEWAY_FORGETFUL"]:
         for question, expected in [(BUSINESS, "forward"), (OFF_TOPIC, "reject")]:
             decision = Client(name, question).decision()
             if decision != expected:
                 raise SystemExit(f"{name}: {question} is met with {decision}, not {expected}")
-    for name in ["DIRECT", "PROXY", "GATEWAY", "GATEWAY_SILENT"]:
+    for name in ["DIRECT", "PROXY", "GATEWAY", "GATEWAY_SILENT", "GATEWAY_FORGETFUL"]:
         wrk(name, 64)
 
 
@@ -105,8 +105,9 @@ def first_bytes():
 
 def one_round():
     one = {name: wrk(name, 1) for name in ["DIRECT", "PROXY", "GATEWAY", "GATEWAY_SILENT"]}
-    many = {name: wrk(name, 64)[2] for name in ["DIRECT", "PROXY", "GATEWAY", "GATEWAY_SILENT"]}
-    rejected = {name: wrk(name, 64, OFF_TOPIC)[2] for name in ["GATEWAY", "GATEWAY_SILENT"]}
+    # Neighbours are compared with each other.
+    many = {name: wrk(name, 64)[2] for name in ["DIRECT", "PROXY", "GATEWAY", "GATEWAY_SILENT", "GATEWAY_FORGETFUL"]}
+    rejected = {name: wrk(name, 64, OFF_TOPIC)[2] for name in ["GATEWAY", "GATEWAY_SILENT", "GATEWAY_FORGETFUL"]}
     stream, stream_nginx, stream_gateway = first_bytes()
     nginx = one["PROXY"], many["PROXY"]
     figures = {
@@ -115,6 +116,8 @@ def one_round():
         "nginx, 64": nginx[1],
         "first byte, nginx adds": stream_nginx - stream,
         "first byte": stream_gateway - stream_nginx,
+        "journal, forwarded": many["GATEWAY_SILENT"] / many["GATEWAY_FORGETFUL"] * 100,
+        "journal, rejected": rejected["GATEWAY_SILENT"] / rejected["GATEWAY_FORGETFUL"] * 100,
     }
     for name in ["GATEWAY", "GATEWAY_SILENT"]:
         figures[name, "p50"] = one[name][0] - nginx[0][0]
@@ -150,6 +153,9 @@ def main():
         measured = [f"{found((name, key)):.{digits}f} {unit}" for name in ["GATEWAY", "GATEWAY_SILENT"]]
         print(f"{text:52}{asked + ' ' + unit:>10}{measured[0]:>12}{measured[1]:>12}")
     print(f"{'first streamed byte, 1 connection, over nginx: p50':52}{'≤ 0.15 ms':>10}{found('first byte'):>9.3f} ms")
+    for kind in ["forwarded", "rejected"]:
+        text = f"{kind}, 64 connections, log off, rate with the journal, of that without"
+        print(f"{text:52}{'≥ 97 %':>10}{found(f'journal, {kind}'):>10.1f} %")
 
 
 main()

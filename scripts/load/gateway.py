@@ -40,7 +40,11 @@ class Gateway:
         ]
         with self.log.open("wb") as log:
             self.process = subprocess.Popen(
-                command, stderr=log, stdout=log, cwd=ROOT, env=outside | {"INTENTGATE_LANG": "en"}
+                command,
+                stderr=log,
+                stdout=log,
+                cwd=ROOT,
+                env=outside | {"INTENTGATE_LANG": "en", "XDG_STATE_HOME": str(folder)},
             )
         self.pid = self.process.pid
 

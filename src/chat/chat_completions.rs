@@ -5,7 +5,7 @@ use serde_json::{Value, json as value};
 
 use super::json::{self, Format, Object, Word};
 use super::turn::{self, Content, Message, Role, Turn};
-use super::{Prompt, Reply, ReplyShape, Unreadable, stream};
+use super::{Prompt, Reply, ReplyShape, Unreadable, Usage, stream};
 
 /// Replies that one request may ask for, as the protocol has it.
 pub(super) const MAX_CHOICES: u64 = 128;
@@ -25,6 +25,11 @@ struct Request {
     n: Option<u64>,
     #[serde(default)]
     response_format: Object<Format>,
+    #[serde(default)]
+    safety_identifier: Word,
+    /// What `safety_identifier` has come after.
+    #[serde(default)]
+    user: Word,
 }
 
 /// What a stream is asked to hold besides the reply.
@@ -50,14 +55,19 @@ struct Said {
 pub(super) fn prompt(body: &[u8]) -> Result<Prompt, Unreadable> {
     let request: Request = json::read_object(body)
         .map_err(|error| Unreadable(format!("the body is no chat completion request: {error}")))?;
-    Ok(request.messages.prompt(ReplyShape {
-        model: request.model.into_model(),
-        stream: request.stream.unwrap_or(false),
-        include_usage: StreamOptions::include_usage(request.stream_options),
-        choices: choices(request.n),
-        structured: request.response_format.is_structured(),
-        ..ReplyShape::default()
-    }))
+    let user = request.safety_identifier.into_name();
+    let user = user.or(request.user.into_name());
+    Ok(request.messages.prompt(
+        user,
+        ReplyShape {
+            model: request.model.into_model(),
+            stream: request.stream.unwrap_or(false),
+            include_usage: StreamOptions::include_usage(request.stream_options),
+            choices: choices(request.n),
+            structured: request.response_format.is_structured(),
+            ..ReplyShape::default()
+        },
+    ))
 }
 
 impl StreamOptions {
@@ -124,7 +134,7 @@ impl Own<'_> {
             "created": self.created,
             "model": self.shape.model,
             "choices": choices,
-            "usage": usage(),
+            "usage": usage(self.shape.usage),
         })
     }
 
@@ -150,7 +160,9 @@ impl Own<'_> {
             chunk(value!({}), value!("stop"));
         }
         if self.shape.include_usage {
-            events.push_str(&stream::event(&self.chunk(value!([]), usage())));
+            events.push_str(&stream::event(
+                &self.chunk(value!([]), usage(self.shape.usage)),
+            ));
         }
         events.push_str(stream::DONE);
         events
@@ -171,13 +183,13 @@ impl Own<'_> {
     }
 }
 
-/// Nothing was used.
-pub(super) fn usage() -> Value {
+/// What was used, as OpenAI's older protocols tell it.
+pub(super) fn usage(used: Usage) -> Value {
     value!({
-        "prompt_tokens": 0,
-        "completion_tokens": 0,
-        "total_tokens": 0,
-        "prompt_tokens_details": {"cached_tokens": 0, "audio_tokens": 0},
+        "prompt_tokens": used.prompt,
+        "completion_tokens": used.completion,
+        "total_tokens": used.prompt + used.completion,
+        "prompt_tokens_details": {"cached_tokens": used.cached, "audio_tokens": 0},
         "completion_tokens_details": {"reasoning_tokens": 0, "audio_tokens": 0, "accepted_prediction_tokens": 0, "rejected_prediction_tokens": 0},
     })
 }

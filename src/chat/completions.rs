@@ -5,8 +5,8 @@ use serde::{Deserialize, Deserializer};
 use serde_json::{Value, json as value};
 
 use super::chat_completions::{StreamOptions, choices, usage};
-use super::json::{self, Skim, Word};
-use super::{Context, Prompt, Reply, ReplyShape, Text, Unreadable, stream};
+use super::json::{self, LONGEST_NAME, Skim, Word, beginning};
+use super::{Asker, Context, Prompt, Reply, ReplyShape, Text, Unreadable, stream};
 
 /// Replies that one request gets here, whose prompts are not counted by the protocol: each reply is repeated in
 /// full, so a small request could ask for gigabytes.
@@ -28,6 +28,8 @@ struct Request {
     stream_options: Option<StreamOptions>,
     #[serde(default)]
     n: Option<u64>,
+    #[serde(default)]
+    user: Word,
 }
 
 /// The prompts of one request.
@@ -63,10 +65,15 @@ pub(super) fn prompt(body: &[u8]) -> Result<Prompt, Unreadable> {
         choices: asked.min(MAX_REPLIES),
         ..ReplyShape::default()
     };
+    let opening = beginning(prompts.words.trim(), LONGEST_NAME).to_owned();
     Ok(Prompt {
         text,
         unread,
         context: Context::default(),
+        asker: Asker {
+            user: request.user.into_name(),
+            opening,
+        },
         reply,
     })
 }
@@ -157,7 +164,7 @@ pub(super) fn reply(shape: &ReplyShape, text: &str, id: &str, created: u64) -> R
     if !shape.stream {
         let choices = (0..shape.choices).map(|index| choice(index, text, Some("stop")));
         let mut whole = completion(choices.collect());
-        whole["usage"] = usage();
+        whole["usage"] = usage(shape.usage);
         return Reply::json(&whole);
     }
     let mut events = String::new();
@@ -175,7 +182,7 @@ pub(super) fn reply(shape: &ReplyShape, text: &str, id: &str, created: u64) -> R
         send(vec![choice(index, "", Some("stop"))], Value::Null);
     }
     if shape.include_usage {
-        send(Vec::new(), usage());
+        send(Vec::new(), usage(shape.usage));
     }
     events.push_str(stream::DONE);
     Reply::stream(events)

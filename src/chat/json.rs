@@ -7,6 +7,7 @@ use std::marker::PhantomData;
 use serde::de::value::MapAccessDeserializer;
 use serde::de::{DeserializeOwned, IgnoredAny, MapAccess, SeqAccess, Visitor};
 use serde::{Deserialize, Deserializer};
+use serde_json::value::RawValue;
 
 /// Reads JSON, and reads it once more with what is no Unicode replaced: a front end that cuts a text inside an
 /// emoji sends half of it, which upstreams take.
@@ -20,6 +21,44 @@ fn read<T: DeserializeOwned>(body: &[u8]) -> serde_json::Result<T> {
 /// Reads an object, and nothing but an object: by itself a struct is read from a list, too.
 pub(super) fn read_object<T: DeserializeOwned>(body: &[u8]) -> serde_json::Result<T> {
     read::<Fields<T>>(body).map(|fields| fields.0)
+}
+
+/// The text that a string of JSON stands for; none for any other value.
+pub(super) fn text_of(value: &RawValue) -> Option<String> {
+    let is_string = value.get().starts_with('"');
+    is_string.then(|| read(value.get().as_bytes()).ok())?
+}
+
+/// The fields of an object that a type knows; none for any other value.
+pub(super) fn fields_of<'a, T: Deserialize<'a>>(value: &'a RawValue) -> Option<T> {
+    let is_object = value.get().starts_with('{');
+    is_object.then(|| serde_json::from_str(value.get()).ok())?
+}
+
+/// Hands on the elements of a list one by one, none of which is kept; any other value has none.
+pub(super) fn elements(value: Option<&RawValue>, each: impl FnMut(&RawValue)) {
+    if let Some(list) = value.filter(|value| value.get().starts_with('[')) {
+        let mut list = serde_json::Deserializer::from_str(list.get());
+        // What was read as a value is a list to its end.
+        list.deserialize_seq(Elements(each)).unwrap_or_default();
+    }
+}
+
+struct Elements<F>(F);
+
+impl<'de, F: FnMut(&RawValue)> Visitor<'de> for Elements<F> {
+    type Value = ();
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a list")
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(mut self, mut list: A) -> Result<(), A::Error> {
+        while let Some(element) = list.next_element::<&RawValue>()? {
+            (self.0)(element);
+        }
+        Ok(())
+    }
 }
 
 /// A struct that is read from an object only.
@@ -121,6 +160,15 @@ impl<'de, T: Skim<'de>> Visitor<'de> for Skimmer<T> {
     }
 }
 
+/// Characters of a name that are kept.
+pub(super) const LONGEST_NAME: usize = 256;
+
+/// The first characters of a text.
+pub(super) fn beginning(text: &str, characters: usize) -> &str {
+    let behind = text.char_indices().nth(characters);
+    behind.map_or(text, |(at, _)| &text[..at])
+}
+
 /// A string, or none where something else stands in its place.
 #[derive(Debug, Default)]
 pub(super) struct Word(pub(super) Option<String>);
@@ -132,12 +180,14 @@ impl Word {
 
     /// The name of a model, to be repeated in every event of a reply: no name is longer.
     pub(super) fn into_model(self) -> String {
-        const LONGEST: usize = 256;
-        let mut name = self.0.unwrap_or_default();
-        if let Some((end, _)) = name.char_indices().nth(LONGEST) {
-            name.truncate(end);
-        }
-        name
+        self.into_name().unwrap_or_default()
+    }
+
+    /// A name of anything.
+    pub(super) fn into_name(self) -> Option<String> {
+        let mut name = self.0?;
+        name.truncate(beginning(&name, LONGEST_NAME).len());
+        (!name.is_empty()).then_some(name)
     }
 }
 

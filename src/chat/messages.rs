@@ -5,7 +5,7 @@ use serde_json::{Value, json as value};
 
 use super::json::{self, Format, Object, Word};
 use super::turn::{self, Content, Message, Role, Turn};
-use super::{Prompt, Reply, ReplyShape, Unreadable, stream};
+use super::{Prompt, Reply, ReplyShape, Unreadable, Usage, stream};
 
 /// What is read of a request; the rest is the upstream's.
 #[derive(Deserialize)]
@@ -21,6 +21,14 @@ struct Request {
     /// Where the format stood before it moved into `output_config`.
     #[serde(default)]
     output_format: Object<Format>,
+    #[serde(default)]
+    metadata: Object<Metadata>,
+}
+
+#[derive(Default, Deserialize)]
+struct Metadata {
+    #[serde(default)]
+    user_id: Word,
 }
 
 #[derive(Default, Deserialize)]
@@ -44,13 +52,18 @@ pub(super) fn prompt(body: &[u8]) -> Result<Prompt, Unreadable> {
         .map_err(|error| Unreadable(format!("the body is no messages request: {error}")))?;
     let config = request.output_config.0.unwrap_or_default();
     let structured = config.format.is_structured() || request.output_format.is_structured();
-    Ok(request.messages.prompt(ReplyShape {
-        model: request.model.into_model(),
-        stream: request.stream.unwrap_or(false),
-        choices: 1,
-        structured,
-        ..ReplyShape::default()
-    }))
+    let metadata = request.metadata.0.unwrap_or_default();
+    let user = metadata.user_id.into_name();
+    Ok(request.messages.prompt(
+        user,
+        ReplyShape {
+            model: request.model.into_model(),
+            stream: request.stream.unwrap_or(false),
+            choices: 1,
+            structured,
+            ..ReplyShape::default()
+        },
+    ))
 }
 
 impl From<Said> for Message {
@@ -78,7 +91,7 @@ pub(super) fn reply(shape: &ReplyShape, text: &str, id: &str) -> Reply {
         "content": [],
         "stop_reason": null,
         "stop_sequence": null,
-        "usage": usage(),
+        "usage": usage(shape.usage),
     });
     if shape.stream {
         return Reply::stream(events(message, end, text));
@@ -113,7 +126,10 @@ impl End {
     }
 }
 
-fn events(message: Value, end: End, text: &str) -> String {
+fn events(mut message: Value, end: End, text: &str) -> String {
+    // What was said is known at the end only.
+    let used = message["usage"].clone();
+    message["usage"]["output_tokens"] = 0.into();
     let mut events = String::new();
     let mut send = |data: Value| {
         let name = data["type"].as_str().unwrap_or_default();
@@ -132,7 +148,7 @@ fn events(message: Value, end: End, text: &str) -> String {
     for (field, value) in end.fields {
         delta[field] = value;
     }
-    send(value!({"type": "message_delta", "delta": delta, "usage": usage()}));
+    send(value!({"type": "message_delta", "delta": delta, "usage": used}));
     send(value!({"type": "message_stop"}));
     events
 }
@@ -141,13 +157,12 @@ fn block(text: &str) -> Value {
     value!({"type": "text", "text": text})
 }
 
-/// Nothing was used.
-fn usage() -> Value {
+fn usage(used: Usage) -> Value {
     value!({
-        "input_tokens": 0,
+        "input_tokens": used.prompt.saturating_sub(used.cached),
         "cache_creation_input_tokens": 0,
-        "cache_read_input_tokens": 0,
-        "output_tokens": 0,
+        "cache_read_input_tokens": used.cached,
+        "output_tokens": used.completion,
     })
 }
 

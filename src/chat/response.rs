@@ -3,7 +3,7 @@
 use serde_json::{Value, json as value};
 
 use super::fault::Fault;
-use super::{Reply, ReplyShape, stream};
+use super::{Reply, ReplyShape, Usage, stream};
 
 /// Fields of a request that its response repeats, and what stands there where the request has none.
 pub(super) const ECHOED: [(&str, &str); 19] = [
@@ -84,7 +84,7 @@ impl Own<'_> {
         let item = self.item("completed", value!([self.part(text)]));
         let mut response = self.response("completed", value!([item]));
         response["completed_at"] = self.created.into();
-        response["usage"] = usage();
+        response["usage"] = usage(self.shape.usage);
         response
     }
 
@@ -186,14 +186,13 @@ impl Events {
     }
 }
 
-/// Nothing was used.
-fn usage() -> Value {
+fn usage(used: Usage) -> Value {
     value!({
-        "input_tokens": 0,
-        "input_tokens_details": {"cached_tokens": 0, "cache_write_tokens": 0},
-        "output_tokens": 0,
+        "input_tokens": used.prompt,
+        "input_tokens_details": {"cached_tokens": used.cached, "cache_write_tokens": 0},
+        "output_tokens": used.completion,
         "output_tokens_details": {"reasoning_tokens": 0},
-        "total_tokens": 0,
+        "total_tokens": used.prompt + used.completion,
     })
 }
 

@@ -29,6 +29,9 @@ struct Request {
     echo: Map<String, Value>,
 }
 
+/// The fields that name who asks, the newer first.
+const USER: [&str; 2] = ["safety_identifier", "user"];
+
 #[derive(Deserialize)]
 struct Template {
     /// What it is filled in with.
@@ -50,14 +53,20 @@ pub(super) fn prompt(body: &[u8]) -> Result<Prompt, Unreadable> {
     if elsewhere {
         turn.leave_unread();
     }
-    Ok(turn.prompt(ReplyShape {
-        model: request.model.into_model(),
-        stream: request.stream,
-        choices: 1,
-        structured: request.structured,
-        echo: request.echo,
-        ..ReplyShape::default()
-    }))
+    let named = |field: &&str| request.echo.get(*field)?.as_str().map(str::to_owned);
+    let user = USER.iter().find_map(named);
+    let user = Word(user).into_name();
+    Ok(turn.prompt(
+        user,
+        ReplyShape {
+            model: request.model.into_model(),
+            stream: request.stream,
+            choices: 1,
+            structured: request.structured,
+            echo: request.echo,
+            ..ReplyShape::default()
+        },
+    ))
 }
 
 impl<'de> Deserialize<'de> for Request {

@@ -7,8 +7,8 @@ use std::marker::PhantomData;
 use serde::de::{SeqAccess, Visitor};
 use serde::{Deserialize, Deserializer};
 
-use super::json::{self, Fields, Object, Skim, Word};
-use super::{Context, Prompt, ReplyShape, Text};
+use super::json::{self, Fields, LONGEST_NAME, Object, Skim, Word, beginning};
+use super::{Asker, Context, Prompt, ReplyShape, Text};
 
 /// Characters kept of each message of the context.
 const CONTEXT_CHARS: usize = 2_000;
@@ -160,6 +160,8 @@ pub(super) struct Turn {
     context: Context,
     /// What the assistant has said after it.
     assistant: Option<String>,
+    /// The beginning of the first user message with words.
+    opening: String,
 }
 
 impl Turn {
@@ -182,9 +184,12 @@ impl Turn {
     }
 
     fn begin(&mut self, question: Content) {
+        if self.opening.is_empty() {
+            beginning(&question.words, LONGEST_NAME).clone_into(&mut self.opening);
+        }
         let earlier = self.question.replace(question);
         if let Some(earlier) = earlier.filter(|earlier| !earlier.words.is_empty()) {
-            self.context.user = Some(beginning(&earlier.words).to_owned());
+            self.context.user = Some(beginning(&earlier.words, CONTEXT_CHARS).to_owned());
         }
         if let Some(said) = self.assistant.take() {
             self.context.assistant = Some(said);
@@ -192,8 +197,12 @@ impl Turn {
         (self.ended, self.unread) = (false, false);
     }
 
-    /// What there is to judge.
-    pub(super) fn prompt(self, reply: ReplyShape) -> Prompt {
+    /// What there is to judge. `user` is the front end's name for who asks.
+    pub(super) fn prompt(self, user: Option<String>, reply: ReplyShape) -> Prompt {
+        let asker = Asker {
+            user,
+            opening: self.opening,
+        };
         let question = self.question.filter(|_| !self.ended).unwrap_or_default();
         let unread = self.unread || question.unread;
         let (text, context) = match question.words {
@@ -205,14 +214,10 @@ impl Turn {
             text,
             unread,
             context,
+            asker,
             reply,
         }
     }
-}
-
-fn beginning(text: &str) -> &str {
-    let behind = text.char_indices().nth(CONTEXT_CHARS);
-    behind.map_or(text, |(at, _)| &text[..at])
 }
 
 fn end(text: &str) -> &str {
@@ -272,7 +277,7 @@ mod tests {
             let content = serde_json::from_str(content).unwrap_or_else(|_| Content::of(content));
             turn.push(Message { role, content });
         }
-        let context = turn.prompt(ReplyShape::default()).context;
+        let context = turn.prompt(None, ReplyShape::default()).context;
         (context.user, context.assistant)
     }
 

@@ -31,6 +31,7 @@ impl Check {
     /// Prepares a snapshot as `serve` would, and says what it holds.
     pub(super) async fn run(self, config: Config) -> anyhow::Result<()> {
         tls(&config.server)?;
+        config.prices.tokenizers()?;
         let embedder = Embedder::load(&config.model)?;
         let intents = Intents::new(&config, &embedder)?;
         let (snapshot, review) = terminal::prepare(&intents, &intents.read()?, &embedder).await?;

@@ -3,6 +3,7 @@
 use std::process::ExitCode;
 
 use crate::embed::LoadError;
+use crate::journal;
 use crate::problem::Problems;
 use crate::snapshot::PrepareError;
 
@@ -20,7 +21,14 @@ pub enum Exit {
     BadFiles = 3,
     /// ONNX Runtime or the model is missing or wrong.
     NoModel = 4,
+    /// There is no journal yet, or no request of the period in it.
+    NothingThere = 5,
 }
+
+/// What was asked for is not there; the text says so to people.
+#[derive(Debug, thiserror::Error)]
+#[error("{0}")]
+pub struct NothingThere(pub String);
 
 impl Exit {
     /// The code of an error that ended a command.
@@ -31,6 +39,10 @@ impl Exit {
             Exit::BadFiles
         } else if error.is::<LoadError>() {
             Exit::NoModel
+        } else if error.is::<NothingThere>()
+            || matches!(error.downcast_ref(), Some(journal::Error::Absent(_)))
+        {
+            Exit::NothingThere
         } else {
             Exit::Failure
         }
@@ -55,6 +67,12 @@ mod tests {
             (problems().into(), Exit::BadFiles),
             (PrepareError::Files(problems()).into(), Exit::BadFiles),
             (LoadError::NoModel.into(), Exit::NoModel),
+            (NothingThere(String::new()).into(), Exit::NothingThere),
+            (
+                journal::Error::Absent("x".into()).into(),
+                Exit::NothingThere,
+            ),
+            (journal::Error::NoFolder.into(), Exit::Failure),
             (
                 anyhow::Error::from(LoadError::NoModel).context("while starting"),
                 Exit::NoModel,

@@ -2,10 +2,9 @@
 
 use std::io::{self, Write};
 
-use comfy_table::presets::NOTHING;
-use comfy_table::{CellAlignment, ContentArrangement, Table};
+use comfy_table::CellAlignment;
 
-use super::terminal::{BOLD, DIM, colour, paint, shortened};
+use super::terminal::{DIM, colour, heading, lines, paint, plain_table, print_table, shortened};
 use crate::eval::{Change, Effect, Evaluation, Figures, Outcome, Trial, wording};
 use crate::intent::Action;
 use crate::language::say;
@@ -160,31 +159,4 @@ fn told(outcome: &Outcome) -> String {
         outcome.log_odds,
         wording::likeliest(outcome)
     )
-}
-
-fn heading(out: &mut impl Write, text: &str) -> io::Result<()> {
-    writeln!(out, "\n{}", paint(BOLD, text))
-}
-
-fn plain_table() -> Table {
-    let mut table = Table::new();
-    table.load_style(NOTHING);
-    table.set_content_arrangement(ContentArrangement::Disabled);
-    table
-}
-
-/// The lines of a table, its columns two blanks apart.
-fn lines(table: &mut Table) -> Vec<String> {
-    for column in table.column_iter_mut() {
-        column.set_padding((2, 0));
-    }
-    let lines = table.lines().map(|line| line.trim_end().to_owned());
-    lines.collect()
-}
-
-fn print_table(out: &mut impl Write, table: &mut Table) -> io::Result<()> {
-    for line in lines(table) {
-        writeln!(out, "{line}")?;
-    }
-    Ok(())
 }

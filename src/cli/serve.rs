@@ -17,6 +17,7 @@ use crate::embed::Embedder;
 use crate::gate::Gate;
 use crate::intent::file::IntentFile;
 use crate::language::say;
+use crate::ledger::Ledger;
 use crate::logging::{self, Level};
 use crate::memory;
 use crate::metrics::Metrics;
@@ -26,8 +27,14 @@ use crate::proxy::serving::{Live, Serving, Settings};
 use crate::reload::{Intents, Reload};
 use crate::server::{self, Door, Tasks, Tls};
 use crate::snapshot::Snapshot;
+use crate::traces::Traces;
 use crate::upstream::demo;
 use crate::verdict::Stage;
+
+/// For the last requests to be entered and written down, and for operators' connections.
+const LAST_WORDS: Duration = Duration::from_secs(5);
+/// What requests came to is sent off within so long after the last of them, or not at all.
+const LAST_EXPORT: Duration = Duration::from_secs(2);
 
 /// A gateway that runs.
 #[derive(Debug)]
@@ -39,7 +46,9 @@ pub struct Gateway {
     admin: Admin,
     metrics: Metrics,
     tasks: Tasks,
-    /// Operators see a gateway stop, so their side is the last to.
+    /// What sends off what requests came to ends after them.
+    exports: Tasks,
+    /// Operators see a gateway stop and the ledger enters what has ended, so these are among the last to.
     admin_tasks: Tasks,
     grace: Duration,
 }
@@ -80,7 +89,8 @@ impl Gateway {
     pub async fn start(config: Config, level: Level) -> anyhow::Result<Gateway> {
         memory::return_large_pieces();
         let tls = tls(&config.server)?;
-        let (tasks, admin_tasks) = (Tasks::default(), Tasks::default());
+        let (tasks, exports) = (Tasks::default(), Tasks::default());
+        let admin_tasks = Tasks::default();
         let metrics = Metrics::new()?;
         let public = bind(config.server.listen, "server.listen").await?;
         let private = bind(config.admin.listen, "admin.listen").await?;
@@ -94,12 +104,18 @@ impl Gateway {
         let (snapshot, seen) = first_snapshot(&intents, &embedder).await?;
         let demo = demo_upstream(&config, &tasks).await?;
         let gate = Gate::new(embedder.clone(), &config.gate);
+        let settings = Settings::new(&config, gate, &metrics, demo.as_ref(), None)?;
+        let (ledger, clerk) = Ledger::new(settings.terms.clone(), embedder.clone(), &metrics);
         let live = Arc::new(Live::new(Serving {
-            settings: Arc::new(Settings::new(&config, gate, &metrics, demo.as_ref(), None)?),
+            settings: Arc::new(settings),
             snapshot: Arc::new(snapshot),
         }));
 
-        metrics.watch_queue(move || embedder.waiting())?;
+        watch(&metrics, &live, embedder)?;
+        let traces = Traces::new(&config, &metrics)?.map(|(traces, export)| {
+            exports.spawn("traces", export.run());
+            traces
+        });
         let grace = config.server.grace;
         let door = Door {
             tls: tls.clone(),
@@ -123,7 +139,11 @@ impl Gateway {
         let proxy = Arc::new(Proxy {
             live,
             metrics: metrics.clone(),
+            ledger,
+            traces,
         });
+        let (last, stopped) = (&admin_tasks, admin_tasks.clone());
+        last.spawn("ledger", clerk.run(async move { stopped.stopped().await }));
         let answer = move |request| proxy.clone().answer(request);
         tasks.spawn("proxy", server::serve(door, tasks.clone(), answer));
         admin.set_ready(true);
@@ -133,6 +153,7 @@ impl Gateway {
             admin,
             metrics,
             tasks,
+            exports,
             admin_tasks,
             grace,
         })
@@ -158,6 +179,17 @@ impl Gateway {
             );
         }
         self.tasks.cut().await;
+        self.admin_tasks.finish(LAST_WORDS).await;
+        if !self.exports.finish(LAST_EXPORT).await {
+            tracing::warn!(
+                "{}",
+                say(
+                    "有 span 没能送出",
+                    "spans are left that could not be exported"
+                )
+            );
+        }
+        self.exports.cut().await;
         self.admin_tasks.cut().await;
     }
 }
@@ -180,6 +212,22 @@ async fn first_snapshot(
         )
     );
     Ok((snapshot, Vec::new()))
+}
+
+/// What is asked for whenever metrics are read.
+fn watch(metrics: &Metrics, live: &Arc<Live>, embedder: Arc<Embedder>) -> anyhow::Result<()> {
+    let live = live.clone();
+    metrics.watch(
+        "model_queue_length",
+        "Questions that wait for the model.",
+        move || embedder.waiting() as f64,
+    )?;
+    metrics.watch(
+        "verdict_cache_entries",
+        "Verdicts that are kept for questions that are asked again.",
+        move || live.current().snapshot.verdicts.entry_count() as f64,
+    )?;
+    Ok(())
 }
 
 async fn bind(address: SocketAddr, key: &str) -> anyhow::Result<TcpListener> {
@@ -235,6 +283,9 @@ fn announce(config: &Config, address: SocketAddr, admin_address: SocketAddr) {
     tracing::info!("base URL  {scheme}://{address}/v1");
     tracing::info!("admin     http://{admin_address}/metrics");
     tracing::info!("upstream  {upstream}");
+    if let Some(collector) = config.traces.target() {
+        tracing::info!("traces    {collector}");
+    }
     for url in config
         .upstream
         .fallback

@@ -1,8 +1,11 @@
 //! What commands write for people: language, colour, short lines, progress.
 
+use std::io::{self, Write};
 use std::time::Duration;
 
 use anstyle::{AnsiColor, Style};
+use comfy_table::presets::NOTHING;
+use comfy_table::{ContentArrangement, Table};
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use unicode_width::UnicodeWidthChar;
 
@@ -94,6 +97,36 @@ pub(super) fn shortened(text: &str, columns: usize) -> String {
         shortened.push(c);
     }
     shortened
+}
+
+/// A title above what it is about.
+pub(super) fn heading(out: &mut impl Write, text: &str) -> io::Result<()> {
+    writeln!(out, "\n{}", paint(BOLD, text))
+}
+
+/// Columns without lines between them.
+pub(super) fn plain_table() -> Table {
+    let mut table = Table::new();
+    table.load_style(NOTHING);
+    table.set_content_arrangement(ContentArrangement::Disabled);
+    table
+}
+
+/// The lines of a table, its columns two blanks apart.
+pub(super) fn lines(table: &mut Table) -> Vec<String> {
+    for column in table.column_iter_mut() {
+        column.set_padding((2, 0));
+    }
+    let lines = table.lines().map(|line| line.trim_end().to_owned());
+    lines.collect()
+}
+
+/// Prints [`lines`].
+pub(super) fn print_table(out: &mut impl Write, table: &mut Table) -> io::Result<()> {
+    for line in lines(table) {
+        writeln!(out, "{line}")?;
+    }
+    Ok(())
 }
 
 #[cfg(test)]

@@ -112,6 +112,20 @@ pub enum Stages {
     Full,
 }
 
+impl Mode {
+    /// Each of them.
+    pub const ALL: [Mode; 3] = [Mode::Enforce, Mode::Shadow, Mode::Off];
+
+    /// The word in the file and in metrics.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Mode::Enforce => "enforce",
+            Mode::Shadow => "shadow",
+            Mode::Off => "off",
+        }
+    }
+}
+
 impl Gate {
     pub(super) fn root_paths(&mut self, folder: &Path) {
         root(&mut self.intents, folder);

@@ -1,130 +1,55 @@
-//! Scores → pictures that stand in a page as they are.
-//!
-//! Colours here are names: [`plotters`] writes each as an attribute, which the page's style sheet overrides with
-//! the colour of its light or dark side.
-
-use plotters::coord::Shift;
-use plotters::prelude::*;
+//! Scores → pictures.
 
 use super::ranking::Scores;
+use crate::page::charts::{Axis, ChartError, Colour, Series, draw, percent};
 
-/// Text, axes.
-const INK: RGBColor = RGBColor(1, 1, 1);
-/// Grid lines.
-const GRID: RGBColor = RGBColor(2, 2, 2);
-/// The shop's business; the present folder.
-const FIRST: RGBColor = RGBColor(3, 3, 3);
-/// Off-topic; the changed folder.
-const SECOND: RGBColor = RGBColor(4, 4, 4);
-/// The threshold.
-const MARK: RGBColor = RGBColor(5, 5, 5);
-
-/// Width and height, in pixels where there is room.
-const SIZE: (u32, u32) = (560, 360);
 const BINS: u16 = 40;
-const FONT: (&str, u32) = ("sans-serif", 14);
-/// In a page of HTML an `svg` needs no name space, and the page's claim to name no address stays simple.
-const NAME_SPACE: &str = " xmlns=\"http://www.w3.org/2000/svg\"";
 
-/// Why a picture could not be drawn.
-pub type ChartError = DrawingAreaErrorKind<std::io::Error>;
-
-type Area<'a> = DrawingArea<SVGBackend<'a>, Shift>;
-
-/// What stands at the axes.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Axes<'a> {
-    /// At the horizontal one.
-    pub(super) x: &'a str,
-    /// At the vertical one.
-    pub(super) y: &'a str,
-}
-
-/// The curves of one or two folders.
-pub(super) fn curves(all: &[Vec<(f64, f64)>], axes: Axes<'_>) -> Result<String, ChartError> {
-    draw(|area| {
-        let mut chart = chart(area, 0.0..1.0, 0.0..1.0)?;
-        mesh(&mut chart, axes, &|x| percent(*x))?;
-        let chance = [(0.0, 0.0), (1.0, 1.0)];
-        chart.draw_series(LineSeries::new(chance, GRID.stroke_width(1)))?;
-        for (curve, colour) in all.iter().zip([FIRST, SECOND]) {
-            chart.draw_series(LineSeries::new(corners(curve), colour.stroke_width(2)))?;
-        }
-        Ok(())
-    })
+/// The curves of one or two folders; `names` stand at the axes.
+pub(super) fn curves(all: &[Vec<(f64, f64)>], names: [&str; 2]) -> Result<String, ChartError> {
+    let chance = Series::Line(Colour::Grid, vec![(0.0, 0.0), (1.0, 1.0)]);
+    let curves = all.iter().zip([Colour::First, Colour::Second]);
+    let curves = curves.map(|(curve, colour)| Series::Line(colour, corners(curve)));
+    let series: Vec<_> = std::iter::once(chance).chain(curves).collect();
+    let [x, y] = names.map(|name| Axis {
+        name,
+        range: 0.0..1.0,
+        label: &percent,
+    });
+    draw(&series, &x, &y)
 }
 
 /// Of each kind the share of questions in each interval of log-odds, one kind over the other, and the threshold.
 pub(super) fn histogram(
     scores: &Scores,
     threshold: Option<f64>,
-    axes: Axes<'_>,
+    names: [&str; 2],
 ) -> Result<String, ChartError> {
     let bins = Bins::over(scores, threshold);
     let kinds = [scores.off_topic(), scores.on_topic()].map(|kind| bins.shares(kind));
-    let highest = kinds.iter().flatten().copied().fold(0.01, f64::max);
-    draw(|area| {
-        let mut chart = chart(area, bins.low..bins.high, 0.0..1.05 * highest)?;
-        mesh(&mut chart, axes, &|x| format!("{x:.0}"))?;
-        for (shares, colour) in kinds.iter().zip([SECOND, FIRST]) {
-            let bars = (0..BINS).zip(shares).filter(|(_, share)| **share > 0.0);
-            chart.draw_series(bars.map(|(bin, share)| {
-                let corners = [(bins.start(bin), 0.0), (bins.start(bin + 1), *share)];
-                Rectangle::new(corners, colour.mix(0.5).filled())
-            }))?;
-        }
-        let mark = threshold.map(|x| [(x, 0.0), (x, 1.05 * highest)]);
-        chart.draw_series(mark.map(|line| PathElement::new(line, MARK.stroke_width(2))))?;
-        Ok(())
-    })
-}
-
-fn draw(picture: impl FnOnce(&Area<'_>) -> Result<(), ChartError>) -> Result<String, ChartError> {
-    let mut svg = String::new();
-    let area = SVGBackend::with_string(&mut svg, SIZE).into_drawing_area();
-    picture(&area)?;
-    area.present()?;
-    drop(area);
-    Ok(svg.replace(NAME_SPACE, ""))
-}
-
-type Plane =
-    Cartesian2d<plotters::coord::types::RangedCoordf64, plotters::coord::types::RangedCoordf64>;
-
-fn chart<'a, 'b>(
-    area: &'b Area<'a>,
-    x: std::ops::Range<f64>,
-    y: std::ops::Range<f64>,
-) -> Result<ChartContext<'b, SVGBackend<'a>, Plane>, ChartError> {
-    ChartBuilder::on(area)
-        .margin(10)
-        .margin_right(28)
-        .x_label_area_size(44)
-        .y_label_area_size(64)
-        .build_cartesian_2d(x, y)
-}
-
-fn mesh(
-    chart: &mut ChartContext<'_, SVGBackend<'_>, Plane>,
-    axes: Axes<'_>,
-    x_label: &dyn Fn(&f64) -> String,
-) -> Result<(), ChartError> {
-    chart
-        .configure_mesh()
-        .axis_style(INK)
-        .bold_line_style(GRID)
-        .max_light_lines(0)
-        .label_style(FONT.into_font().color(&INK))
-        .axis_desc_style(FONT.into_font().color(&INK))
-        .x_label_formatter(x_label)
-        .y_label_formatter(&|y| percent(*y))
-        .x_desc(axes.x)
-        .y_desc(axes.y)
-        .draw()
-}
-
-fn percent(share: f64) -> String {
-    format!("{:.0} %", 100.0 * share)
+    let highest = 1.05 * kinds.iter().flatten().copied().fold(0.01, f64::max);
+    let bars = |shares: &Vec<f64>| {
+        let bars = (0..BINS).zip(shares).filter(|(_, share)| **share > 0.0);
+        bars.map(|(bin, share)| [(bins.start(bin), 0.0), (bins.start(bin + 1), *share)])
+            .collect()
+    };
+    let mark = threshold.map(|x| vec![(x, 0.0), (x, highest)]);
+    let series = [
+        Series::Bars(Colour::Second, bars(&kinds[0])),
+        Series::Bars(Colour::First, bars(&kinds[1])),
+        Series::Line(Colour::Mark, mark.unwrap_or_default()),
+    ];
+    let x = Axis {
+        name: names[0],
+        range: bins.low..bins.high,
+        label: &|x| format!("{x:.0}"),
+    };
+    let y = Axis {
+        name: names[1],
+        range: 0.0..highest,
+        label: &percent,
+    };
+    draw(&series, &x, &y)
 }
 
 /// The curve without the points on the way between its corners.
@@ -182,7 +107,7 @@ impl Bins {
 mod tests {
     use super::*;
 
-    const AXES: Axes<'_> = Axes { x: "x", y: "y" };
+    const NAMES: [&str; 2] = ["x", "y"];
 
     #[test]
     fn a_curve_keeps_its_ends_and_corners() {
@@ -217,17 +142,17 @@ mod tests {
     }
 
     #[test]
-    fn pictures_name_no_address_and_draw_what_there_is() {
+    fn pictures_are_drawn_of_what_there_is() {
         let one_side = Scores::of([(1.0, true)].into_iter());
         let nothing = Scores::default();
         for scores in [&one_side, &nothing] {
-            let picture = histogram(scores, None, AXES).unwrap();
+            let picture = histogram(scores, None, NAMES).unwrap();
             assert!(
                 picture.starts_with("<svg") && !picture.contains("http"),
                 "{picture}"
             );
         }
-        let picture = curves(&[vec![(0.0, 0.0), (1.0, 1.0)], Vec::new()], AXES).unwrap();
+        let picture = curves(&[vec![(0.0, 0.0), (1.0, 1.0)], Vec::new()], NAMES).unwrap();
         assert!(
             picture.contains("polyline") && !picture.contains("http"),
             "{picture}"

@@ -1,62 +1,36 @@
-//! An evaluation as a page that needs nothing but a browser: no script, no address, light and dark.
-//!
-//! [`maud`] escapes every text that is put into the page; only the pictures, which hold no text of the file, and
-//! the style sheet are taken as they are.
+//! An evaluation as a page.
 
-use maud::{DOCTYPE, Markup, PreEscaped, html};
+use maud::{Markup, PreEscaped, html};
 
-use super::charts::{self, Axes};
 use super::ranking::Scores;
-use super::{Evaluation, Trial, tables, wording};
-use crate::language::{Language, say};
+use super::{Evaluation, Trial, charts, tables, wording};
+use crate::language::say;
+use crate::page;
 
-pub use super::charts::ChartError;
-
-/// Nothing is fetched and nothing runs, whatever a question says.
-const POLICY: &str = "default-src 'none'; style-src 'unsafe-inline'";
-const STYLE: &str = include_str!("report.css");
+pub use crate::page::charts::ChartError;
 
 /// The page, in the operator's language.
 ///
 /// # Errors
 /// A picture that cannot be drawn.
 pub fn page(evaluation: &Evaluation) -> Result<String, ChartError> {
-    let language = match Language::of_environment() {
-        Language::Zh => "zh",
-        Language::En => "en",
-    };
     let title = say("意图评测", "How the intents judge");
-    let page = html! {
-        (DOCTYPE)
-        html lang=(language) {
-            head {
-                meta charset="utf-8";
-                meta name="viewport" content="width=device-width, initial-scale=1";
-                meta http-equiv="Content-Security-Policy" content=(POLICY);
-                title { (title) " · " (evaluation.file) }
-                style { (PreEscaped(STYLE)) }
-            }
-            body {
-                main {
-                    h1 { (title) }
-                    p.quiet { (wording::counts(evaluation)) }
-                    @for note in &evaluation.notes { p { (note.here()) } }
-                    (figures(evaluation))
-                    (pictures(evaluation)?)
-                    @if let Some((trial, changes)) = &evaluation.changed {
-                        (tables::changes(evaluation, trial, changes))
-                    }
-                    @for trial in evaluation.trials() {
-                        h2 { (trial.folder) }
-                        (tables::intents(&trial.figures))
-                        (tables::confusion(&trial.figures))
-                        (tables::mistakes(evaluation, trial))
-                    }
-                }
-            }
+    let body = html! {
+        p.quiet { (wording::counts(evaluation)) }
+        @for note in &evaluation.notes { p { (note.here()) } }
+        (figures(evaluation))
+        (pictures(evaluation)?)
+        @if let Some((trial, changes)) = &evaluation.changed {
+            (tables::changes(evaluation, trial, changes))
+        }
+        @for trial in evaluation.trials() {
+            h2 { (trial.folder) }
+            (tables::intents(&trial.figures))
+            (tables::confusion(&trial.figures))
+            (tables::mistakes(evaluation, trial))
         }
     };
-    Ok(page.into_string())
+    Ok(page::page(&title, &evaluation.file, &body))
 }
 
 fn figures(evaluation: &Evaluation) -> Markup {
@@ -105,7 +79,7 @@ fn curves(trials: &[(&Trial, Scores)]) -> Result<Markup, ChartError> {
         say("放行的无关的问题", "off-topic questions that pass"),
         say("放行的店里的事", "on-topic questions that pass"),
     );
-    let picture = charts::curves(&curves, Axes { x: &x, y: &y })?;
+    let picture = charts::curves(&curves, [&x, &y])?;
     let caption = say(
         "ROC 曲线：阈值从高到低，两类问题各放行多少；越靠左上角越好。",
         "ROC curve: how many of both kinds pass as the threshold falls; the nearer to the upper left, the better.",
@@ -126,7 +100,7 @@ fn histogram(trial: &Trial, scores: &Scores) -> Result<Markup, ChartError> {
         say("对数几率", "log-odds"),
         say("占该类的比例", "share of its kind"),
     );
-    let picture = charts::histogram(scores, trial.threshold, Axes { x: &x, y: &y })?;
+    let picture = charts::histogram(scores, trial.threshold, [&x, &y])?;
     Ok(html! { figure {
         (PreEscaped(picture))
         figcaption {

@@ -147,7 +147,7 @@ struct Reader<'a> {
 impl Reader<'_> {
     fn intent(&mut self, context: Context<'_>) -> Intent {
         let path = self.file.path.display().to_string();
-        let (raw, problems) = source::read::<RawIntent>(&path, &self.file.text, &[]);
+        let (raw, problems) = source::read::<RawIntent>(&path, &self.file.text, &[], None);
         let readable = problems.is_empty();
         self.problems = problems;
         let name = self.name();

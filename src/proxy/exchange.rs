@@ -1,105 +1,156 @@
 //! What one request came to. It rides in the response's body and records itself when that is gone, so that
 //! every request is recorded once, streams and those who leave included.
 
+use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use bytes::Bytes;
 use http::header::CONTENT_TYPE;
-use http::{HeaderValue, Request, Response};
+use http::{HeaderMap, HeaderValue, Request, Response};
 use http_body::{Body, Frame};
 use hyper::body::Incoming;
 use tokio::sync::OwnedSemaphorePermit;
 
+use super::Proxy;
 use super::body::ResponseBody;
-use super::headers::{self, ANTHROPIC_REQUEST_ID, DECISION, REQUEST_ID, RequestId};
-use super::protocol_label;
+use super::headers::{ANTHROPIC_REQUEST_ID, DECISION, REQUEST_ID, RequestId};
 use super::refusal::{self, Refusal};
-use crate::chat::{Prompt, Protocol};
-use crate::intent::Action;
+use crate::chat::{Prompt, Protocol, UsageReader};
 use crate::language::Phrase;
+use crate::ledger::{Asked, Ledger, Note, Terms};
 use crate::metrics::Metrics;
+use crate::record::{Decided, Record};
+use crate::traces::{self, Parent};
 use crate::upstream::StreamError;
-use crate::verdict::{Decision, Topic, Waiver};
+use crate::verdict::{Decision, Waiver};
+
+/// The longest request that is kept while its reply streams: without a usage in that, its tokens are counted.
+const MOST_KEPT: usize = 64 << 10;
 
 /// One request, from its headers to the last byte of its reply.
 #[derive(Debug)]
 pub(super) struct Exchange {
     pub(super) id: RequestId,
-    pub(super) protocol: Option<Protocol>,
+    /// What it has come to so far.
+    pub(super) record: Record,
     pub(super) permit: Option<OwnedSemaphorePermit>,
-    /// The name of the client's key.
-    pub(super) client: Option<Arc<str>>,
-    /// The trace that the request is part of.
-    trace_id: Option<String>,
+    pub(super) address: Option<IpAddr>,
     /// Whether the request's body may not have been read to its end.
     pub(super) unread: bool,
     metrics: Metrics,
+    ledger: Ledger,
+    terms: Arc<Terms>,
     begun: Instant,
-    decision: Option<Decided>,
-    status: u16,
-    /// `complete`, `cut` or the code of an error.
-    outcome: &'static str,
-}
-
-#[derive(Debug)]
-struct Decided {
-    action: Action,
-    /// What would have been done, and why it was not.
-    waived: Option<(Action, Waiver)>,
-    intent: String,
-    log_odds: Option<f64>,
-    mixed: bool,
-    time: Duration,
+    /// Its part of its trace, where traces are on.
+    trace: Option<Box<traces::Request>>,
+    /// What was judged, and the body that it came from.
+    asked: Option<(Asked, Bytes)>,
+    /// When the request went upstream; none where there was no reply.
+    sent: Option<Instant>,
+    usage: Option<UsageReader>,
 }
 
 impl Exchange {
-    pub(super) fn begin(metrics: Metrics, request: &Request<Incoming>) -> Self {
-        metrics.in_flight.inc();
+    pub(super) fn begin(proxy: &Proxy, terms: Arc<Terms>, request: &Request<Incoming>) -> Self {
+        proxy.metrics.in_flight.inc();
+        let id = RequestId::of(request.headers());
+        let trace = proxy
+            .traces
+            .as_ref()
+            .and_then(|traces| traces.begin(request));
+        let named = || Some(Parent::of(request.headers())?.trace.to_string());
         Exchange {
-            id: RequestId::of(request.headers()),
-            protocol: Protocol::of_path(request.uri().path()),
+            record: Record {
+                at: SystemTime::now(),
+                request_id: id.as_str().to_owned(),
+                trace_id: trace.as_ref().map(|trace| trace.trace_id()).or_else(named),
+                protocol: Protocol::of_path(request.uri().path()),
+                model: String::new(),
+                client: None,
+                decided: None,
+                status: 0,
+                upstream_status: None,
+                first_byte: None,
+                took: Duration::ZERO,
+                outcome: "cut",
+            },
+            id,
             permit: None,
-            client: None,
-            trace_id: headers::trace_id(request.headers()),
+            address: None,
             unread: !request.body().is_end_stream(),
-            metrics,
+            metrics: proxy.metrics.clone(),
+            ledger: proxy.ledger.clone(),
+            terms,
+            trace,
             begun: Instant::now(),
-            decision: None,
-            status: 0,
-            outcome: "cut",
+            asked: None,
+            sent: None,
+            usage: None,
         }
+    }
+
+    /// Notes what is to be judged.
+    pub(super) fn asked(&mut self, asked: Asked, body: &Bytes) {
+        self.record.model.clone_from(&asked.prompt.reply.model);
+        self.asked = Some((asked, body.clone()));
     }
 
     /// Notes the decision, and whether it is acted upon.
     pub(super) fn decided(&mut self, decision: &Decision, waived: Option<Waiver>, time: Duration) {
-        let metrics = &self.metrics;
-        let intent = decision.topic.as_ref().map_or("none", Topic::label);
-        if let Some(reason) = decision.reason.bypass() {
-            metrics.gate_bypassed.with_label_values(&[reason]).inc();
+        let decided = Decided::of(decision, waived, time);
+        self.metrics.count_decision(decision, &decided);
+        self.record.decided = Some(decided);
+    }
+
+    /// Notes that the upstream's reply begins.
+    pub(super) fn replied<B>(&mut self, sent: Instant, response: &Response<B>) {
+        let first_byte = sent.elapsed();
+        self.metrics
+            .upstream_first_byte
+            .observe(first_byte.as_secs_f64());
+        self.sent = Some(sent);
+        self.record.first_byte = Some(first_byte);
+        self.record.upstream_status = Some(response.status().as_u16());
+        let Some(protocol) = self.record.protocol else {
+            return;
+        };
+        let shape = self.asked.as_ref().map(|(asked, _)| &asked.prompt.reply);
+        let tells = shape.is_none_or(|reply| !reply.stream || reply.include_usage);
+        let counted = self
+            .asked
+            .as_ref()
+            .filter(|(_, body)| !tells && body.len() <= MOST_KEPT);
+        self.usage = Some(UsageReader::new(
+            protocol,
+            response.headers(),
+            counted.is_none(),
+        ));
+        // A long reply would hold the memory of its request.
+        if counted.is_none()
+            && let Some((_, body)) = &mut self.asked
+        {
+            *body = Bytes::new();
         }
-        if let Some(waiver) = waived {
-            let labels = [decision.action.as_str(), intent, waiver.as_str()];
-            metrics.gate_waived.with_label_values(&labels).inc();
+    }
+
+    /// The question is judged from now on.
+    pub(super) fn judging(&mut self) {
+        if let Some(trace) = &mut self.trace {
+            trace.judging();
         }
-        let judgement = decision.judgement.as_ref();
-        metrics
-            .truncated
-            .inc_by(judgement.is_some_and(|j| j.assessment.truncated).into());
-        metrics.mixed.inc_by(decision.mixed.into());
-        self.decision = Some(Decided {
-            action: waived.map_or(decision.action, |_| Action::Forward),
-            waived: waived.map(|waiver| (decision.action, waiver)),
-            intent: intent.to_owned(),
-            log_odds: judgement.map(|j| j.log_odds),
-            mixed: decision.mixed,
-            time,
-        });
+    }
+
+    /// The upstream is asked now, with these headers.
+    pub(super) fn sending(&mut self, headers: &mut HeaderMap) {
+        if let Some(trace) = &mut self.trace {
+            trace.sending(headers);
+        }
     }
 
     /// Notes that the request got no reply, and says why in the log.
     pub(super) fn refused(&mut self, code: &'static str, by_upstream: bool, refusal: &Refusal) {
-        self.outcome = code;
+        self.record.outcome = code;
         self.metrics
             .requests_refused
             .with_label_values(&[code])
@@ -110,13 +161,13 @@ impl Exchange {
                 .with_label_values(&[code])
                 .inc();
             tracing::warn!(
-                request_id = self.id.as_str(),
+                request_id = self.record.request_id,
                 error = chain(refusal),
                 "the upstream gave no reply"
             );
         } else {
             tracing::debug!(
-                request_id = self.id.as_str(),
+                request_id = self.record.request_id,
                 error = chain(refusal),
                 "a request was refused"
             );
@@ -133,7 +184,12 @@ impl Exchange {
         let now = SystemTime::now()
             .duration_since(UNIX_EPOCH)
             .map_or(0, |since| since.as_secs());
-        let reply = protocol.reply(prompt, reply.text(prompt.language()), self.id.as_str(), now);
+        let reply = protocol.reply(
+            prompt,
+            reply.text(prompt.language()),
+            &self.record.request_id,
+            now,
+        );
         self.local(reply.content_type, reply.body)
     }
 
@@ -147,16 +203,16 @@ impl Exchange {
 
     /// Marks the response and goes with its body.
     pub(super) fn ride(mut self, mut response: Response<ResponseBody>) -> Response<ResponseBody> {
-        self.status = response.status().as_u16();
+        self.record.status = response.status().as_u16();
         let headers = response.headers_mut();
         // An upstream's own id is what its support asks for, and what clients expect to see.
         headers.entry(REQUEST_ID).or_insert_with(|| self.id.value());
-        if self.protocol == Some(Protocol::Messages) {
+        if self.record.protocol == Some(Protocol::Messages) {
             let id = headers.entry(ANTHROPIC_REQUEST_ID);
             id.or_insert_with(|| self.id.value());
         }
-        if let Some(decision) = &self.decision {
-            headers.insert(DECISION, HeaderValue::from_static(decision.action.as_str()));
+        if let Some(decided) = &self.record.decided {
+            headers.insert(DECISION, HeaderValue::from_static(decided.action.as_str()));
         }
         response.map(|body| body.carrying(self))
     }
@@ -164,20 +220,24 @@ impl Exchange {
     /// A frame of the reply has gone by; none is its end.
     pub(super) fn passed(&mut self, frame: Option<&Result<Frame<Bytes>, StreamError>>) {
         match frame {
-            Some(Ok(_)) => {}
+            Some(Ok(frame)) => {
+                if let (Some(usage), Some(data)) = (&mut self.usage, frame.data_ref()) {
+                    usage.look(data);
+                }
+            }
             Some(Err(error)) => {
-                self.outcome = refusal::of_stream(error).code;
+                self.record.outcome = refusal::of_stream(error).code;
                 self.metrics
                     .upstream_errors
-                    .with_label_values(&[self.outcome])
+                    .with_label_values(&[self.record.outcome])
                     .inc();
                 tracing::warn!(
-                    request_id = self.id.as_str(),
+                    request_id = self.record.request_id,
                     error = chain(error),
                     "the upstream's reply broke off"
                 );
             }
-            None if self.outcome == "cut" => self.outcome = "complete",
+            None if self.record.outcome == "cut" => self.record.outcome = "complete",
             None => {}
         }
     }
@@ -186,51 +246,52 @@ impl Exchange {
 impl Drop for Exchange {
     fn drop(&mut self) {
         self.metrics.in_flight.dec();
-        let took = self.begun.elapsed();
-        let protocol = protocol_label(self.protocol);
-        let decided = self.decision.as_ref();
-        // Who left before a decision was not refused.
-        let undecided = if self.outcome == "cut" {
-            "none"
-        } else {
-            "refused"
-        };
-        let decision = decided.map_or(undecided, |d| d.action.as_str());
-        let intent = decided.map_or("none", |d| d.intent.as_str());
-        if self.protocol.is_some() {
-            self.metrics
-                .requests
-                .with_label_values(&[decision, intent, protocol])
-                .inc();
-            self.metrics
-                .request_duration
-                .with_label_values(&[decision])
-                .observe(took.as_secs_f64());
+        self.record.took = self.begun.elapsed();
+        if let Some(sent) = self.sent {
+            let duration = &self.metrics.upstream_duration;
+            duration.observe(sent.elapsed().as_secs_f64());
         }
-        if decided.is_some_and(|d| d.action != Action::Forward) {
-            self.metrics
-                .llm_calls_saved
-                .with_label_values(&[decision, intent])
-                .inc();
+        log(&self.record);
+        let trace = self.trace.take();
+        if self.record.protocol.is_none() {
+            if let Some(trace) = trace {
+                trace.end(&self.record, None);
+            }
+            return;
         }
-        tracing::info!(
-            request_id = self.id.as_str(),
-            trace_id = self.trace_id,
-            client = self.client.as_deref(),
-            protocol,
-            decision = decided.map(|d| d.action.as_str()),
-            intent = decided.map(|d| d.intent.as_str()),
-            log_odds = decided.and_then(|d| d.log_odds),
-            mixed = decided.map(|d| d.mixed),
-            would_be = decided.and_then(|d| Some(d.waived?.0.as_str())),
-            waived = decided.and_then(|d| Some(d.waived?.1.as_str())),
-            gate_ms = decided.map(|d| ms(d.time)),
-            status = self.status,
-            outcome = self.outcome,
-            total_ms = ms(took),
-            "request"
-        );
+        self.metrics.count_request(&self.record);
+        let (asked, body) = self.asked.take().unzip();
+        self.ledger.note(Note {
+            record: self.record.clone(),
+            terms: self.terms.clone(),
+            asked,
+            request: body.filter(|body| !body.is_empty()),
+            heard: self.usage.take().map(UsageReader::finish),
+            trace,
+        });
     }
+}
+
+/// The one event that a request leaves in the log.
+fn log(record: &Record) {
+    let decided = record.decided.as_ref();
+    tracing::info!(
+        request_id = record.request_id,
+        trace_id = record.trace_id,
+        client = record.client.as_deref(),
+        protocol = record.protocol.map_or("none", Protocol::as_str),
+        decision = decided.map(|d| d.action.as_str()),
+        intent = decided.map(|_| record.intent()),
+        log_odds = decided.and_then(|d| d.log_odds),
+        mixed = decided.map(|d| d.mixed),
+        would_be = decided.and_then(|d| Some(d.waived?.0.as_str())),
+        waived = decided.and_then(|d| Some(d.waived?.1.as_str())),
+        gate_ms = decided.map(|d| ms(d.time)),
+        status = record.status,
+        outcome = record.outcome,
+        total_ms = ms(record.took),
+        "request"
+    );
 }
 
 /// Milliseconds to the microsecond, without the digits behind it.

@@ -16,9 +16,6 @@ pub(super) const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id"
 /// The same, where Anthropic's clients look for it.
 pub(super) const ANTHROPIC_REQUEST_ID: HeaderName = HeaderName::from_static("request-id");
 
-/// Ties a request to the trace that it is part of: W3C Trace Context.
-const TRACEPARENT: HeaderName = HeaderName::from_static("traceparent");
-
 /// The longest id that is taken from a client.
 const MAX_ID_LENGTH: usize = 128;
 
@@ -51,21 +48,6 @@ impl RequestId {
     pub(super) fn value(&self) -> HeaderValue {
         self.0.clone()
     }
-}
-
-/// The trace that a request is part of, 32 hexadecimal digits; none where `traceparent` is not of version 00
-/// or not valid.
-pub(super) fn trace_id(headers: &HeaderMap) -> Option<String> {
-    let mut parts = headers.get(TRACEPARENT)?.to_str().ok()?.split('-');
-    let mut part = |digits: usize| {
-        let is_hex = |b: u8| matches!(b, b'0'..=b'9' | b'a'..=b'f');
-        let part = parts.next()?;
-        (part.len() == digits && part.bytes().all(is_hex)).then_some(part)
-    };
-    let (version, trace, span, _flags) = (part(2)?, part(32)?, part(16)?, part(2)?);
-    let is_zero = |id: &str| id.bytes().all(|b| b == b'0');
-    let valid = version == "00" && !is_zero(trace) && !is_zero(span) && parts.next().is_none();
-    valid.then(|| trace.to_owned())
 }
 
 /// A client's headers as the upstream gets them. What only the gate may say is taken from no client.
@@ -152,29 +134,6 @@ mod tests {
         assert_eq!(id("").len(), 32);
     }
 
-    #[test]
-    fn a_trace_is_taken_from_a_valid_traceparent_only() {
-        let trace = |value: &str| {
-            let mut headers = HeaderMap::new();
-            headers.insert(TRACEPARENT, value.parse().unwrap());
-            trace_id(&headers)
-        };
-        let (id, span) = ("0af7651916cd43dd8448eb211c80319c", "b7ad6b7169203331");
-        assert_eq!(trace(&format!("00-{id}-{span}-01")).as_deref(), Some(id));
-        for wrong in [
-            format!("01-{id}-{span}-01"),
-            format!("00-{id}-{span}"),
-            format!("00-{id}-{span}-01-x"),
-            format!("00-{}-{span}-01", id.to_uppercase()),
-            format!("00-{}-{span}-01", "0".repeat(32)),
-            format!("00-{id}-{}-01", "0".repeat(16)),
-            format!("00-{id}x-{span}-01"),
-            String::new(),
-        ] {
-            assert_eq!(trace(&wrong), None, "{wrong}");
-        }
-    }
-
     /// A value that a header may have, from bytes that may be none.
     fn value(bytes: &[u8]) -> HeaderValue {
         let allowed = |b: &u8| *b == b'\t' || *b >= b' ' && *b != 0x7f;
@@ -222,23 +181,6 @@ mod tests {
             let rest = others.iter().filter(|name| !is_named(name));
             for name in rest {
                 prop_assert!(headers.contains_key(name), "{name}");
-            }
-        }
-
-        #[test]
-        fn a_trace_is_what_the_client_said_or_none(
-            parts in ("0[01f]", "[0-9a-fA0]{31,33}", "[0-9a-f]{15,17}", "[0-9a-f]{1,3}"),
-            any in vec(any::<u8>(), 0..80),
-        ) {
-            let trace = |value: HeaderValue| trace_id(&HeaderMap::from_iter([(TRACEPARENT, value)]));
-            let (version, id, span, flags) = parts;
-            let found = trace(value(format!("{version}-{id}-{span}-{flags}").as_bytes()));
-            let lengths = (id.len(), span.len(), flags.len()) == (32, 16, 2);
-            let zero = |id: &str| id.trim_matches('0').is_empty();
-            let valid = version == "00" && lengths && !id.contains('A') && !zero(&id) && !zero(&span);
-            prop_assert_eq!(found, valid.then_some(id));
-            if let Some(id) = trace(value(&any)) {
-                prop_assert!(id.len() == 32 && id.bytes().all(|b| b.is_ascii_hexdigit()));
             }
         }
     }

@@ -158,8 +158,11 @@ impl Refusal {
     pub(super) fn respond(&self, exchange: &mut Exchange) -> Response<ResponseBody> {
         let fault = self.fault();
         exchange.refused(fault.code, matches!(self, Refusal::Upstream(_)), self);
-        let protocol = exchange.protocol.unwrap_or(Protocol::ChatCompletions);
-        let body = protocol.error(&fault, exchange.id.as_str());
+        let protocol = exchange
+            .record
+            .protocol
+            .unwrap_or(Protocol::ChatCompletions);
+        let body = protocol.error(&fault, &exchange.record.request_id);
         let mut response = exchange.local("application/json", body);
         *response.status_mut() = fault.status;
         let headers = response.headers_mut();

@@ -12,6 +12,7 @@ use super::route::Routes;
 use crate::config::{Config, Limits};
 use crate::gate::Gate;
 use crate::language::say;
+use crate::ledger::Terms;
 use crate::memory;
 use crate::metrics::Metrics;
 use crate::snapshot::Snapshot;
@@ -35,6 +36,8 @@ pub struct Settings {
     pub upstreams: Upstreams,
     /// Bounds on what clients send.
     pub limits: Limits,
+    /// Prices, and what is kept.
+    pub terms: Arc<Terms>,
     pub(super) access: Access,
     pub(super) routes: Routes,
     permits: Arc<Semaphore>,
@@ -72,6 +75,7 @@ impl Settings {
             gate,
             upstreams: Upstreams::new(&upstream, metrics, known)?,
             limits: limits.clone(),
+            terms: Arc::new(Terms::new(config)?),
             access,
             routes: Routes::new(&upstream.pass_through),
             permits,

@@ -139,6 +139,15 @@ pub(super) fn put<'a>(
     }
 }
 
+/// Where a section is written as a text, that text becomes the value of a key of it.
+pub(super) fn write_out(table: &mut DeTable<'_>, section: &str, key: &str) {
+    let value = table.get(section).filter(|value| value.get_ref().is_str());
+    if let Some(value) = value.cloned() {
+        let path = [section.to_owned(), key.to_owned()];
+        put(table, &path, value.span(), value.into_inner());
+    }
+}
+
 /// Values of an override all stand at the override's own place.
 pub(super) fn respan<'a>(value: DeValue<'a>, span: &Range<usize>) -> DeValue<'a> {
     match value {

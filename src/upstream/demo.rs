@@ -13,8 +13,9 @@ use http_body_util::{BodyExt, Full, Limited, StreamBody};
 use hyper::body::Incoming;
 use serde_json::{Value, json};
 
-use crate::chat::{Fault, Prompt, Protocol, stream};
+use crate::chat::{Fault, Prompt, Protocol, Usage, stream};
 use crate::language::Phrase;
+use crate::tokenizer::Tokenizer;
 
 /// Before the first piece of a reply, as a model thinks.
 const FIRST_PIECE: Duration = Duration::from_millis(250);
@@ -48,16 +49,17 @@ async fn complete(protocol: Protocol, request: Request<Incoming>) -> Response<De
     let body = Limited::new(request.into_body(), MAX_BODY).collect().await;
     let body = body.map(|body| body.to_bytes()).unwrap_or_default();
     match protocol.prompt(&body) {
-        Ok(prompt) => reply(protocol, &prompt).await,
+        Ok(prompt) => reply(protocol, prompt, &body).await,
         Err(unreadable) => error(protocol, StatusCode::BAD_REQUEST, unreadable.0),
     }
 }
 
-async fn reply(protocol: Protocol, prompt: &Prompt) -> Response<DemoBody> {
+async fn reply(protocol: Protocol, mut prompt: Prompt, body: &[u8]) -> Response<DemoBody> {
     tokio::time::sleep(FIRST_PIECE).await;
     let words = words();
     let words = words.text(prompt.language());
-    let reply = protocol.reply(prompt, words, "demo", 0);
+    prompt.reply.usage = usage(protocol, body, words);
+    let reply = protocol.reply(&prompt, words, "demo", 0);
     let body = if prompt.reply.stream {
         // The events of a whole reply, one at a time.
         StreamBody::new(paced(&String::from_utf8_lossy(&reply.body))).boxed_unsync()
@@ -67,6 +69,17 @@ async fn reply(protocol: Protocol, prompt: &Prompt) -> Response<DemoBody> {
         Full::new(reply.body).boxed_unsync()
     };
     respond(StatusCode::OK, reply.content_type, body)
+}
+
+/// What a real one would bill.
+fn usage(protocol: Protocol, body: &[u8], words: &str) -> Usage {
+    let tokenizer = Tokenizer::default();
+    let count = |text: &str| tokenizer.count(text);
+    Usage {
+        prompt: protocol.billed(body, &count).tokens,
+        completion: count(words),
+        ..Usage::default()
+    }
 }
 
 fn words() -> Phrase {

@@ -5,7 +5,7 @@ import { test } from 'node:test';
 
 import Anthropic from '@anthropic-ai/sdk';
 
-import { BASE_URL, GREETING, MODEL, ONE_OF_EACH, POEM, REFUND, collect, ensureAnswered, forEach } from './kit.mjs';
+import { BASE_URL, GREETING, MODEL, ONE_OF_EACH, POEM, REFUND, collect, ensureAnswered, ensureBilled, forEach } from './kit.mjs';
 
 const client = new Anthropic({ baseURL: BASE_URL.replace(/\/v1$/, ''), apiKey: 'any', maxRetries: 0, timeout: 30_000 });
 const user = (content) => [{ role: 'user', content }];
@@ -27,8 +27,9 @@ forEach(ONE_OF_EACH, 'a question gets the message that its decision calls for', 
     content: [{ type: 'text', text }],
     stop_reason: 'end_turn',
     stop_sequence: null,
-    usage: FREE,
+    usage: data.usage,
   });
+  ensureBilled(question, data.usage, FREE);
   ensureAnswered(question, text);
 });
 

@@ -37,6 +37,14 @@ export function ensureAnswered(question, text) {
   assert.equal(text, reply.replaceAll('{{name}}', SHOP[question.language]));
 }
 
+/** A reply of the gateway's own costs nothing; the demo tells what it stands in for, in the same shape. */
+export function ensureBilled(question, usage, free) {
+  const shape = JSON.stringify(usage, (_, value) => (typeof value === 'number' ? 0 : value));
+  assert.deepEqual(JSON.parse(shape), free);
+  if (question.intent === undefined) assert.notDeepEqual(usage, free);
+  else assert.deepEqual(usage, free);
+}
+
 export async function collect(stream) {
   const chunks = [];
   for await (const chunk of stream) chunks.push(chunk);

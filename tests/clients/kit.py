@@ -34,6 +34,10 @@ class Question(NamedTuple):
         reply = tomllib.loads((INTENTS / f"{self.intent}.toml").read_text("utf-8"))["reply"]
         return text == reply[self.language].replace("{{name}}", SHOP[self.language])
 
+    def is_billed(self, *tokens: int) -> bool:
+        """Whether a reply tells what it costs: nothing, or what the demo stands in for."""
+        return all(tokens) if self.intent is None else not any(tokens)
+
 
 REFUND = Question("zh", "我要退款", "forward", None)
 GREETING = Question("zh", "你好", "answer", "greeting")

@@ -73,9 +73,10 @@ def decision_on(messages: list, **options) -> str:
     return reply.headers["x-intentgate-decision"]
 
 
-def ensure_free(usage: CompletionUsage | None) -> None:
+def ensure_billed(question: Question, usage: CompletionUsage | None) -> None:
     assert usage is not None
-    assert (usage.prompt_tokens, usage.completion_tokens, usage.total_tokens) == (0, 0, 0)
+    assert question.is_billed(usage.prompt_tokens, usage.completion_tokens)
+    assert usage.total_tokens == usage.prompt_tokens + usage.completion_tokens
     for details in (usage.prompt_tokens_details, usage.completion_tokens_details):
         assert details is not None and not any(details.model_dump().values())
 
@@ -109,7 +110,7 @@ def test_a_question_gets_the_reply_that_its_decision_calls_for(question: Questio
     assert completion.object == "chat.completion"
     assert completion.model == MODEL
     assert completion.id.startswith("chatcmpl-")
-    ensure_free(completion.usage)
+    ensure_billed(question, completion.usage)
     [choice] = completion.choices
     assert (choice.index, choice.finish_reason, choice.logprobs) == (0, "stop", None)
     assert choice.message.role == "assistant"
@@ -144,7 +145,7 @@ def test_a_stream_ends_with_usage_where_it_was_asked_for(question: Question):
     assert all("usage" in chunk.model_fields_set and chunk.usage is None for chunk in chunks)
     assert chunks[-1].choices[0].finish_reason == "stop"
     assert strictly(ChatCompletionChunk, last.to_json()).choices == []
-    ensure_free(last.usage)
+    ensure_billed(question, last.usage)
 
 
 @one_of_each
@@ -236,7 +237,7 @@ def test_the_stream_helper_accumulates_the_reply(question: Question):
     assert question.is_answered_by(done.content)
     assert completion.choices[0].message.content == done.content
     assert (completion.model, completion.choices[0].finish_reason) == (MODEL, "stop")
-    ensure_free(completion.usage)
+    ensure_billed(question, completion.usage)
 
 
 @one_of_each

@@ -47,8 +47,9 @@ def test_a_question_gets_the_response_that_its_decision_calls_for(question: Ques
     assert (response.tools, response.tool_choice, response.parallel_tool_calls) == ([], "auto", True)
     [message] = response.output
     assert (message.type, message.role, message.status) == ("message", "assistant", "completed")
-    assert response.usage is not None
-    assert (response.usage.input_tokens, response.usage.output_tokens, response.usage.total_tokens) == (0, 0, 0)
+    usage = response.usage
+    assert usage is not None and usage.total_tokens == usage.input_tokens + usage.output_tokens
+    assert question.is_billed(usage.input_tokens, usage.output_tokens)
     assert question.is_answered_by(response.output_text), response.output_text
 
 
@@ -164,7 +165,7 @@ def test_a_prompt_gets_the_completion_that_its_decision_calls_for(question: Ques
     completion = strictly(Completion, reply.content)
     assert (completion.object, completion.model) == ("text_completion", MODEL)
     assert completion.id.startswith("cmpl-")
-    assert completion.usage is not None and completion.usage.total_tokens == 0
+    assert completion.usage is not None and question.is_billed(completion.usage.total_tokens)
     [choice] = completion.choices
     assert (choice.index, choice.finish_reason, choice.logprobs) == (0, "stop", None)
     assert question.is_answered_by(choice.text), choice.text
@@ -185,7 +186,7 @@ def test_a_stream_ends_with_usage_where_it_was_asked_for(question: Question):
     assert question.is_answered_by("".join(chunk.choices[0].text for chunk in chunks))
     assert [chunk.choices[0].finish_reason for chunk in chunks[-2:]] == [None, "stop"]
     assert all(chunk.usage is None for chunk in chunks)
-    assert (last.choices, last.usage.total_tokens) == ([], 0)
+    assert last.choices == [] and question.is_billed(last.usage.total_tokens)
 
 
 # --- Errors --------------------------------------------------------------------------------------------------

@@ -33,9 +33,11 @@ pub(crate) fn intentgate(arguments: &[&str]) -> Run {
     command
         .args(arguments)
         .env_remove("CACHE_DIRECTORY")
+        .env_remove("STATE_DIRECTORY")
         .env("INTENTGATE_GATE__BACKGROUND", "false")
         .env("LANG", "C.UTF-8")
         .env("XDG_CACHE_HOME", env!("CARGO_TARGET_TMPDIR"))
+        .env("XDG_STATE_HOME", env!("CARGO_TARGET_TMPDIR"))
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())
         .stderr(Stdio::piped());
@@ -45,6 +47,11 @@ pub(crate) fn intentgate(arguments: &[&str]) -> Run {
 impl Run {
     pub(crate) fn env(mut self, name: &str, value: impl AsRef<std::ffi::OsStr>) -> Self {
         self.0.env(name, value);
+        self
+    }
+
+    pub(crate) fn args(mut self, arguments: &[&str]) -> Self {
+        self.0.args(arguments);
         self
     }
 
@@ -86,6 +93,8 @@ fn help_and_version_are_what_people_read() {
         ("help_check", vec!["help", "check"]),
         ("help_ask", vec!["help", "ask"]),
         ("help_eval", vec!["help", "eval"]),
+        ("help_report", vec!["help", "report"]),
+        ("help_review", vec!["help", "review"]),
         ("version", vec!["--version"]),
     ] {
         let run = intentgate(&arguments).output();

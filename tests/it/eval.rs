@@ -296,7 +296,7 @@ fn the_report_of_a_comparison_has_both_folders_and_the_flip() {
 }
 
 /// Every element that is opened is closed, in order.
-fn closed(page: &str) {
+pub(crate) fn closed(page: &str) {
     let mut open: Vec<&str> = Vec::new();
     for tag in page.split('<').skip(1).filter(|tag| !tag.starts_with('!')) {
         let (tag, _) = tag.split_once('>').unwrap();

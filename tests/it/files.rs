@@ -4,11 +4,12 @@ use std::fmt::Write as _;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use intentgate::config::Config;
+use intentgate::config::{Config, Store};
 use intentgate::intent::file::{self, Context};
 use intentgate::intent::{Action, Intent};
 use intentgate::language::Language;
 use intentgate::problem::Problems;
+use intentgate::tokenizer::Choice;
 
 const NO_VARIABLES: [(String, String); 0] = [];
 
@@ -67,11 +68,59 @@ fn values_are_what_the_file_says() {
     assert_eq!(config.limits.body, 512 << 10);
     assert_eq!(config.limits.body_timeout.as_secs(), 3600);
     assert_eq!(config.limits.per_key.unwrap().interval().as_millis(), 100);
+    assert_eq!(config.journal.path, Some(folder.join("../journal.sqlite")));
+    assert!(config.journal.questions);
+    assert_eq!(config.journal.max_size, 16 << 20);
+    assert_eq!(config.journal.keep.as_secs(), 24 * 3600);
+    assert_eq!(config.journal.handoff_intents, [""; 0]);
     let certificate = folder.join("tls/chain.pem");
     assert_eq!(config.server.tls_certificate, Some(certificate));
     assert_eq!(config.admin.token.unwrap().reveal(), "sk-from-a-file");
     let names: Vec<_> = config.access.keys.iter().map(|k| k.name.as_str()).collect();
     assert_eq!(names, ["web", "前端", "old"]);
+    let prices = &config.prices;
+    assert_eq!(prices.currency, "USD");
+    let file = folder.join("qwen/tokenizer.json");
+    assert_eq!(prices.tokenizer, Choice::File(file));
+    let input = |model: &str| prices.price_of(model)?.input;
+    assert_eq!(input("gpt-5-mini"), Some(0.25));
+    assert_eq!(input("gpt-5-mini-2"), Some(1.25));
+    assert_eq!(input("gpt-4"), None);
+    let target = "https://collector.example:4318/otlp/v1/traces";
+    assert_eq!(config.traces.target().as_deref(), Some(target));
+    assert!((config.traces.sample - 0.1).abs() < f64::EPSILON);
+    let headers = config.traces.header_map();
+    assert_eq!(headers["authorization"], "Bearer sk-of-the-collector");
+    assert_eq!(headers["x-tenant"], "shop");
+}
+
+// People write it so, and what they want must not depend on what else is set.
+#[test]
+fn the_journal_is_turned_off_in_either_way() {
+    let off = |text: &str, variables: &[(&str, &str)]| {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("config.toml");
+        fs::write(&path, text).unwrap();
+        let config = Config::load(Some(path), None, owned(variables)).unwrap();
+        config.journal.store == Store::Off
+    };
+    let path = ("INTENTGATE_JOURNAL__PATH", "/x");
+    assert!(off("journal = 'off'\n", &[]));
+    assert!(off("journal = 'off'\n[server]\n", &[path]));
+    assert!(off("[journal]\nstore = 'off'\n", &[path]));
+    assert!(off(
+        "[journal]\nkeep = '1h'\n",
+        &[("INTENTGATE_JOURNAL", "off")]
+    ));
+    assert!(off(
+        "journal.path = '/x'\n",
+        &[("INTENTGATE_JOURNAL__STORE", "off")]
+    ));
+    assert!(!off(
+        "journal = 'off'\n",
+        &[("INTENTGATE_JOURNAL", "sqlite")]
+    ));
+    assert!(!off("journal.path = '/x'\n", &[]));
 }
 
 #[test]
@@ -91,6 +140,7 @@ fn the_environment_goes_over_the_file() {
         ("INTENTGATE_GATE__FALSE_REJECT_TARGET", "0.5"),
         ("INTENTGATE_UPSTREAM__PASS_THROUGH", "[\"/v1/audio\"]"),
         ("INTENTGATE_SHOP__NAME", "42"),
+        ("INTENTGATE_TRACES__HEADERS__AUTHORIZATION", "Bearer sk-2"),
         // A text is one for both languages; only a file can give one a language.
         ("INTENTGATE_SHOP__PHONE", "电话"),
         // Neither a key nor ours.
@@ -103,6 +153,9 @@ fn the_environment_goes_over_the_file() {
     assert_eq!(config.model.threads.get(), 3);
     assert!((config.gate.false_reject_target - 0.5).abs() < f64::EPSILON);
     assert_eq!(config.upstream.pass_through, ["/v1/audio"]);
+    let headers = config.traces.header_map();
+    assert_eq!(headers["authorization"], "Bearer sk-2");
+    assert_eq!(headers["x-tenant"], "shop", "the file's others stay");
     let phrase = intentgate::language::Phrase::same("{{name}} {{phone}}");
     let filled = config.shop.fill(&phrase).unwrap();
     assert_eq!(

@@ -2,6 +2,7 @@
 
 mod gateway;
 pub(crate) mod intents;
+pub(crate) mod journal;
 mod judging;
 pub(crate) mod log;
 mod protocols;

@@ -36,6 +36,7 @@ const ROWS: [(&str, &[&str]); 7] = [
             "problem",
             "language",
             "memory",
+            "page",
             "secret",
             "share",
             "tokenizer",

@@ -169,7 +169,7 @@ async fn sighup_reads_the_configuration_and_the_manager_hears_when_that_is_done(
         answer.decision().to_owned()
     };
     assert_eq!(decision().await, "reject");
-    let keys = "gate.mode = 'shadow'\nlimits.connections = 7";
+    let keys = "gate.mode = 'shadow'\nlimits.connections = 7\ntraces.service_name = 'x'";
     let text = config_text(process.folder.path(), &upstream.url(), keys);
     fs::write(process.folder.path().join("config.conf"), text).unwrap();
     process.signal("-HUP");
@@ -179,7 +179,7 @@ async fn sighup_reads_the_configuration_and_the_manager_hears_when_that_is_done(
     assert_eq!(process.tells(), "READY=1");
     assert_eq!(decision().await, "forward");
     let fixed = process.says("take effect at the next start");
-    assert!(fixed.contains("limits.connections"), "{fixed}");
+    assert!(fixed.contains("limits.connections, [traces]"), "{fixed}");
     process.signal("-TERM");
     process.ends_well();
 }

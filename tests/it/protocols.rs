@@ -1,7 +1,8 @@
 //! The same journey in every protocol that is judged.
 
 use http::Response;
-use intentgate::chat::Protocol;
+use intentgate::chat::{Protocol, Usage, UsageReader, UsageSource};
+use intentgate::tokenizer::Tokenizer;
 use serde_json::{Value, json};
 
 use crate::kit::intents::*;
@@ -200,8 +201,51 @@ async fn the_demo_speaks_every_protocol() {
                 (200, "forward")
             );
             assert!(answer.text().contains("【演示"), "{}", answer.text());
+            let body = request.to_string();
+            let usage = heard(protocol, &body, &answer).unwrap();
+            let tokenizer = Tokenizer::default();
+            let billed = protocol.billed(body.as_bytes(), &|text| tokenizer.count(text));
+            assert_eq!(usage.prompt, billed.tokens);
+            // The words of the demo.
+            assert_eq!(usage.completion, 48, "{body}");
+            // Who does not ask for the usage of a stream is not told.
+            let older = matches!(protocol, Protocol::ChatCompletions | Protocol::Completions);
+            assert_eq!(usage.source == UsageSource::Counted, older && stream);
         }
     }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_an_upstream_tells_passes_and_is_heard() {
+    let upstream = Upstream::start().await;
+    let gateway = Gateway::start(&upstream).await;
+    let usage = Usage {
+        prompt: 1_234,
+        cached: 1_000,
+        completion: 56,
+        source: UsageSource::Told,
+    };
+    for protocol in Protocol::ALL {
+        for stream in [false, true] {
+            let mut request = ask_in(protocol, REFUND);
+            request["stream"] = json!(stream);
+            request["stream_options"] = json!({"include_usage": true});
+            upstream.tells(protocol, &request, usage);
+            let answer = gateway.ask_at(protocol.path(), &request).await;
+            let found = heard(protocol, &request.to_string(), &answer);
+            assert_eq!(found, Some(usage), "{}", answer.text());
+        }
+    }
+}
+
+/// What a reply tells, or is counted to be.
+fn heard(protocol: Protocol, request: &str, answer: &Answer) -> Option<Usage> {
+    let tokenizer = Tokenizer::default();
+    let count = |text: &str| tokenizer.count(text);
+    let mut reader = UsageReader::new(protocol, &answer.headers, false);
+    reader.look(&answer.body);
+    let billed = || protocol.billed(request.as_bytes(), &count).tokens;
+    reader.finish().usage(billed, &count)
 }
 
 #[tokio::test(flavor = "multi_thread")]

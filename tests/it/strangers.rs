@@ -18,7 +18,7 @@ use checks::Check;
 const INPUTS: u32 = 4_000;
 
 /// What parsers look for; a third of the changes put one in.
-const WORDS: [&str; 24] = [
+const WORDS: [&str; 26] = [
     "\"",
     "\\",
     "\\ud83d",
@@ -43,15 +43,18 @@ const WORDS: [&str; 24] = [
     "\u{301}",
     "。",
     "</s>",
+    "\"usage\":{",
+    "\n\ndata: ",
 ];
 
 #[test]
 fn whatever_a_client_sends_is_read_safely() {
-    let files = fs::read_dir("fuzz/seeds/bodies").unwrap();
-    let mut files: Vec<_> = files.map(|file| file.unwrap().path()).collect();
-    files.sort_unstable();
-    let seeds: Vec<_> = files.iter().map(|file| fs::read(file).unwrap()).collect();
-    run(&checks::OF_BODIES, &seeds);
+    run(&checks::OF_BODIES, &seeds("fuzz/seeds/bodies"));
+}
+
+#[test]
+fn whatever_an_upstream_replies_is_read_safely() {
+    run(&checks::OF_REPLIES, &seeds("fuzz/seeds/replies"));
 }
 
 #[test]
@@ -70,10 +73,19 @@ fn whatever_a_customer_types_is_read_safely() {
 
 #[test]
 fn every_check_has_its_fuzz_target() {
-    for (name, _) in checks::OF_BODIES.iter().chain(&checks::OF_TEXTS) {
+    let replies = checks::OF_REPLIES.iter();
+    for (name, _) in replies.chain(&checks::OF_BODIES).chain(&checks::OF_TEXTS) {
         let target = format!("fuzz/src/bin/{name}.rs");
         assert!(Path::new(&target).is_file(), "{target}");
     }
+}
+
+/// What the files of a folder hold, by name.
+fn seeds(folder: &str) -> Vec<Vec<u8>> {
+    let files = fs::read_dir(folder).unwrap();
+    let mut files: Vec<_> = files.map(|file| file.unwrap().path()).collect();
+    files.sort_unstable();
+    files.iter().map(|file| fs::read(file).unwrap()).collect()
 }
 
 /// Runs each check on the seeds, then on what is made of them. The same inputs each time.

@@ -218,8 +218,14 @@ pub(crate) fn config_text(intents: &Path, url: &str, keys: &str) -> String {
         true => "",
         false => "gate.budget = '20s'",
     };
+    // What a developer's own gateway has recorded is no place for theirs.
+    let journal = match keys.contains("journal") {
+        true => "",
+        false => "journal = 'off'",
+    };
     format!(
         r#"
+        {journal}
         server.listen = "127.0.0.1:0"
         admin.listen = "127.0.0.1:0"
         upstream.url = "{url}"

@@ -19,6 +19,8 @@ use hyper::body::Incoming;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioExecutor, TokioIo};
 use hyper_util::server::conn::auto;
+use intentgate::chat::{Protocol, Usage};
+use serde_json::Value;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpListener;
 use tokio::sync::{mpsc, oneshot};
@@ -148,6 +150,15 @@ impl Upstream {
     /// The next request is replied to with this.
     pub(crate) fn replies(&self, response: Response<impl Into<Bytes>>) {
         self.act(Act::Reply(response.map(Into::into)));
+    }
+
+    /// The next request, which is this one, is replied to as an LLM would, with this usage.
+    pub(crate) fn tells(&self, protocol: Protocol, request: &Value, usage: Usage) {
+        let mut prompt = protocol.prompt(request.to_string().as_bytes()).unwrap();
+        prompt.reply.usage = usage;
+        let reply = protocol.reply(&prompt, "from the upstream", "up-1", 0);
+        let response = Response::builder().header("content-type", reply.content_type);
+        self.replies(response.body(reply.body).unwrap());
     }
 
     /// The next request gets a stream whose pieces the test sends.

@@ -1,12 +1,15 @@
 //! What has to be true of every parser that reads strangers' bytes, whatever they are. Each check is a function
 //! of bytes: the integration tests feed it some thousand of them, `scripts/fuzz.sh` as many as there is time for.
 
+use std::cell::Cell;
 use std::path::Path;
 use std::sync::LazyLock;
 
+use http::header::{CONTENT_ENCODING, CONTENT_TYPE};
+use http::{HeaderMap, HeaderValue};
 use intentgate::bare::is_bare;
 use intentgate::chat::line::Line;
-use intentgate::chat::{Prompt, Protocol, Text};
+use intentgate::chat::{Prompt, Protocol, Text, Usage, UsageReader, UsageSource};
 use intentgate::clause::clauses;
 use intentgate::embed::{Manifest, Tokenizer};
 use intentgate::text::{normalise, second_reading};
@@ -16,13 +19,17 @@ use serde_json::{Value, json};
 pub type Check = (&'static str, fn(&[u8]));
 
 /// Those of what a client sends for JSON.
-pub const OF_BODIES: [Check; 5] = [
+pub const OF_BODIES: [Check; 6] = [
     ("chat_completions", chat_completions),
     ("responses", responses),
     ("completions", completions),
     ("messages", messages),
     ("line", line),
+    ("billed", billed),
 ];
+
+/// Those of what an upstream replies.
+pub const OF_REPLIES: [Check; 1] = [("usage", usage)];
 
 /// Those of what a customer types.
 pub const OF_TEXTS: [Check; 6] = [
@@ -68,6 +75,60 @@ pub fn completions(body: &[u8]) {
 
 pub fn messages(body: &[u8]) {
     protocol(Protocol::Messages, body);
+}
+
+/// That no more is billed than was sent, whatever it is.
+pub fn billed(body: &[u8]) {
+    let counted = Cell::new(0);
+    let count = |text: &str| {
+        counted.set(counted.get() + text.len() as u64);
+        text.len() as u64
+    };
+    // Each byte that is no Unicode becomes a character of three, and "{}," is billed as a message.
+    let most = 3 * body.len() as u64 + 16;
+    for protocol in Protocol::ALL {
+        let tokens = protocol.billed(body, &count).tokens;
+        let fixed = tokens - counted.take();
+        assert!(tokens <= 2 * most && fixed <= most, "{tokens}");
+    }
+}
+
+/// That what is heard of a reply does not depend on how it is cut, compressed or not.
+pub fn usage(reply: &[u8]) {
+    for (kind, coding) in [
+        ("text/event-stream", None),
+        ("application/json", None),
+        ("text/event-stream", Some("gzip")),
+        ("text/event-stream", Some("deflate")),
+        ("application/json", Some("br")),
+        ("application/json", Some("zstd")),
+    ] {
+        let mut headers = HeaderMap::new();
+        headers.insert(CONTENT_TYPE, HeaderValue::from_static(kind));
+        if let Some(coding) = coding {
+            headers.insert(CONTENT_ENCODING, HeaderValue::from_static(coding));
+        }
+        for protocol in Protocol::ALL {
+            let heard = |pieces: &[&[u8]]| {
+                let mut reader = UsageReader::new(protocol, &headers, false);
+                pieces.iter().for_each(|piece| reader.look(piece));
+                reader.finish().usage(|| 1, &|text| text.len() as u64)
+            };
+            let whole = heard(&[reply]);
+            let (before, behind) = reply.split_at(reply.len() / 2);
+            assert_eq!(heard(&[before, behind]), whole);
+            let single: Vec<_> = reply.chunks(1).collect();
+            assert_eq!(heard(&single), whole);
+            if let Some(Usage {
+                source: UsageSource::Counted,
+                completion,
+                ..
+            }) = whole
+            {
+                assert!(coding.is_some() || completion <= 3 * reply.len() as u64);
+            }
+        }
+    }
 }
 
 fn protocol(protocol: Protocol, body: &[u8]) {

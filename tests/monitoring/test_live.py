@@ -1,0 +1,70 @@
+"""Every query of every panel, every rule and every alert, asked of a real Prometheus that scrapes a real gateway."""
+
+import time
+
+import pytest
+from conftest import JOB, instance
+from grafana import DASHBOARDS, queries, selectors, value_of_variable
+from prometheus import promtool, rules
+
+# Their value is zero while all is well, whatever the traffic was.
+QUIET = ["Questions that wait for the model", "In flight", "Records for the journal (B)"]
+every_query = pytest.mark.parametrize("query", queries(), ids=lambda query: query.name)
+every_rule = pytest.mark.parametrize("rule", rules(), ids=lambda rule: rule.get("record") or rule.get("alert"))
+
+
+@every_query
+def test_no_panel_is_without_data_on_a_fresh_install(idle, query):
+    assert idle.results[query], query.filled(".+", ".+")
+
+
+@every_query
+def test_no_panel_is_without_data_under_traffic(busy, query):
+    assert busy.results[query], query.filled(".+", ".+")
+
+
+@every_query
+def test_every_panel_reads_metrics_that_are_there(busy, query):
+    filled = query.filled(JOB, value_of_variable(instance(busy.shop)))
+    read = selectors(filled)
+    assert read, filled
+    assert not missing(busy.prometheus, read)
+
+
+@every_query
+def test_every_panel_shows_the_traffic(busy, query):
+    if any(title in query.name for title in QUIET):
+        return
+    values = [value for _, values in busy.results[query] for value in values]
+    assert any(value > 0 for value in values), f"{query.filled('.+', '.+')}: nothing but zeros"
+
+
+@pytest.mark.parametrize("name", DASHBOARDS)
+def test_the_variables_of_a_dashboard_find_the_gateway(busy, name):
+    for variable in DASHBOARDS[name]["templating"]["list"]:
+        if variable["type"] == "query":
+            series = variable["query"]["query"].removeprefix("label_values(").rsplit(",", 1)[0]
+            found = busy.prometheus.query(series.replace("$job", ".+"))
+            label = variable["query"]["query"].rsplit(", ", 1)[1].rstrip(")")
+            assert {labels[label] for labels, _ in found} == {{"job": JOB, "instance": instance(busy.shop)}[label]}
+
+
+@every_rule
+def test_every_rule_is_evaluated_on_metrics_that_are_there(busy, rule):
+    name = rule.get("record") or rule["alert"]
+    if "record" in rule:
+        busy.prometheus.wait(name)
+        assert busy.prometheus.query(rule["expr"])
+    assert not missing(busy.prometheus, selectors(rule["expr"]))
+    state = busy.prometheus.rules()[name]
+    assert state["health"] == "ok", state.get("lastError")
+
+
+def test_the_metrics_pass_the_lint_of_prometheus(busy):
+    lint = promtool("check", "metrics", input=busy.shop.gateway.metrics())
+    assert lint.returncode == 0, lint.stdout + lint.stderr
+
+
+def missing(prometheus, read: set[str]) -> list[str]:
+    """Which of these are no series, now or in the minutes before."""
+    return sorted(one for one in read if not prometheus.query(f"last_over_time({one}[15m])", time.time()))
