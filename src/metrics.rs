@@ -1,5 +1,6 @@
 //! Every metric, as a documented field of one struct.
 
+mod expected;
 mod register;
 
 use prometheus::{

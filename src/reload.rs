@@ -297,5 +297,7 @@ fn count_intents(metrics: &Metrics, snapshot: &Snapshot) {
             .with_label_values(&[action.as_str()])
             .set(count);
     }
+    let intents = snapshot.intents.iter();
+    metrics.expect(intents.map(|intent| (intent.name.as_str(), intent.action)));
     metrics.intents_in_sync.set(1);
 }

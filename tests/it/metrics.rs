@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 use std::fs;
 
+use intentgate::intent::Action;
 use intentgate::metrics::Metrics;
 
 /// The whole table, and the excerpt, in both languages.
@@ -48,6 +49,25 @@ fn no_metric_is_registered_elsewhere() {
     for name in shown {
         assert!(names.contains(name), "{name}");
     }
+}
+
+#[test]
+fn counters_of_intents_begin_at_zero() {
+    let metrics = Metrics::new().unwrap();
+    metrics.expect([("refund", Action::Forward), ("poem", Action::Reject)]);
+    let text = metrics.render().unwrap();
+    for series in [
+        "requests_total{decision=\"forward\",intent=\"refund\",protocol=\"messages\"}",
+        "requests_total{decision=\"reject\",intent=\"background\",protocol=\"chat_completions\"}",
+        "llm_calls_saved_total{decision=\"reject\",intent=\"poem\"}",
+        "rejections_asked_again_total{intent=\"poem\"}",
+        "rejections_handed_over_total{intent=\"background\"}",
+        "gate_duration_seconds_count{stage=\"encoder\"}",
+    ] {
+        let zero = format!("intentgate_{series} 0");
+        assert!(text.lines().any(|line| line == zero), "{zero}");
+    }
+    assert!(!text.contains("llm_calls_saved_total{decision=\"forward\""));
 }
 
 /// Every metric that the source registers, as the tables write it: `name{label,label}`.

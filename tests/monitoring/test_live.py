@@ -39,6 +39,14 @@ def test_every_panel_shows_the_traffic(busy, query):
     assert any(value > 0 for value in values), f"{query.filled('.+', '.+')}: nothing but zeros"
 
 
+def test_no_call_that_was_saved_is_missing(busy):
+    """A series that begins with its first request would lose that to `increase`."""
+    [query] = [query for query in busy.results if query.name.startswith("savings: LLM calls saved (")]
+    [(_, [shown])] = busy.results[query]
+    counted = sum(busy.shop.gateway.series("intentgate_llm_calls_saved_total").values())
+    assert shown == pytest.approx(counted, rel=0.1)
+
+
 @pytest.mark.parametrize("name", DASHBOARDS)
 def test_the_variables_of_a_dashboard_find_the_gateway(busy, name):
     for variable in DASHBOARDS[name]["templating"]["list"]:
