@@ -172,6 +172,7 @@ impl Clerk {
     /// Runs until `stop`, then works off what waits and writes it down.
     pub async fn run(mut self, stop: impl Future<Output = ()>) {
         block_in_place(|| self.remember());
+        self.begin_sums();
         let mut stop = pin!(stop);
         let mut flush = interval(FLUSH);
         flush.set_missed_tick_behavior(MissedTickBehavior::Delay);
@@ -210,13 +211,22 @@ impl Clerk {
         self.show_expected();
     }
 
+    /// Sums of money are there before the first call.
+    fn begin_sums(&self) {
+        let currency = [self.terms.prices.currency.as_str()];
+        self.metrics.cost_saved.with_label_values(&currency);
+        self.metrics.upstream_cost.with_label_values(&currency);
+    }
+
     async fn enter(&mut self, mut note: Note) {
         self.bytes.fetch_sub(note.size(), Ordering::Relaxed);
         if !Arc::ptr_eq(&note.terms, &self.terms) {
             self.terms = note.terms.clone();
             block_in_place(|| self.journal.configure(&self.terms.journal));
-            self.salt = Salt(self.journal.salt());
+            self.begin_sums();
         }
+        // Another one where the journal has been opened since.
+        self.salt = Salt(self.journal.salt());
         let mut entry = entry(&note, self.salt);
         self.saved(&note, &mut entry);
         let usage = self.billed(&mut note, &mut entry);
@@ -248,15 +258,15 @@ impl Clerk {
 
     /// What the upstream billed for a request.
     fn billed(&mut self, note: &mut Note, entry: &mut Entry) -> Option<Usage> {
-        let heard = note.heard.take();
+        // Without one there was no reply that could be billed.
+        let heard = note.heard.take()?;
         let (record, terms) = (&note.record, &note.terms);
-        record.upstream_status?;
         let count = |text: &str| terms.count(&record.model, text);
         let prompt = || {
             let body = note.request.as_ref();
             body.map_or(0, |body| prompt_tokens(note, body))
         };
-        let usage = heard.and_then(|heard| heard.usage(prompt, &count));
+        let usage = heard.usage(prompt, &count);
         let source = usage.map_or("unknown", |usage| usage.source.as_str());
         self.metrics
             .upstream_usage

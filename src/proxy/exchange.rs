@@ -112,7 +112,8 @@ impl Exchange {
         self.sent = Some(sent);
         self.record.first_byte = Some(first_byte);
         self.record.upstream_status = Some(response.status().as_u16());
-        let Some(protocol) = self.record.protocol else {
+        let bills = response.status().as_u16() < 400;
+        let Some(protocol) = self.record.protocol.filter(|_| bills) else {
             return;
         };
         let shape = self.asked.as_ref().map(|(asked, _)| &asked.prompt.reply);

@@ -87,6 +87,8 @@ for name in $(env | sed -n 's/^\(INTENTGATE_[A-Za-z0-9_]*\)=.*/\1/p'); do
 done
 export NO_PROXY=127.0.0.1 no_proxy=127.0.0.1
 log=$scratch/gateway.log
+export XDG_STATE_HOME="$scratch" JOURNAL="$scratch/intentgate/journal.sqlite"
+unset STATE_DIRECTORY
 NO_COLOR=1 INTENTGATE_SERVER__LISTEN=127.0.0.1:0 INTENTGATE_ADMIN__LISTEN=127.0.0.1:0 \
     "$binary" --config "$scratch/config.toml" --intents "$root/intents" serve >"$log" 2>&1 &
 gateway=$!

@@ -1,24 +1,28 @@
 """Tokens as the gateway counts them, held against OpenAI's own tiktoken and the rule of its cookbook.
 
-Every sampled request goes through the gateway to the demo, which bills a prompt as the gateway counts it. OpenAI's
+What is forwarded is billed by the demo, as the gateway counts it; what is rejected is in the journal as saved. OpenAI's
 package would fetch its vocabulary; it gets the one that the Node package of the same name carries, and ensures by
 its own checksum that it is OpenAI's.
 """
 
 import asyncio
-import base64
+import contextlib
 import json
+import os
 import random
+import sqlite3
 from pathlib import Path
+from typing import NamedTuple
 
 import httpx
 import pytest
 import tiktoken
 import tiktoken.load
 
-from kit import BASE_URL, INTENTS
+from kit import BASE_URL, INTENTS, eventually, metric
 
 VOCABULARY = Path(__file__).parent / "node_modules/tiktoken/encoders/o200k_base.json"
+JOURNAL = os.environ["JOURNAL"]
 SAMPLES = 240
 
 
@@ -33,9 +37,12 @@ def encoding(tmp_path_factory) -> tiktoken.Encoding:
         return tiktoken.get_encoding("o200k_base")
 
 
-def requests() -> list[list[dict]]:
-    """Conversations in both languages: of one turn and of several, with instructions, names and parts. All of them
-    end in what is the shop's business."""
+BUSINESS = ["我要退款", "where is my refund", "退款什么时候到账"]
+OFF_TOPIC = ["帮我写一首关于春天的诗", "write me a poem about spring", "今天北京天气怎么样", "how do I undo the last git commit"]
+
+
+def requests(last: list[str], turns: int) -> list[list[dict]]:
+    """Conversations in both languages: of one turn and of up to as many more, with instructions, names and parts."""
     draw = random.Random(5)
     files = sorted(INTENTS.glob("*.toml"))
     lines = [line for file in files for line in file.read_text("utf-8").splitlines() if line]
@@ -55,10 +62,9 @@ def requests() -> list[list[dict]]:
     sampled = []
     for number in range(SAMPLES):
         messages = [said(draw.choice(["system", "developer"]))] if draw.random() < 0.6 else []
-        for _ in range(draw.randint(0, 4)):
+        for _ in range(draw.randint(0, turns)):
             messages += [said("user"), said("assistant")]
-        last = draw.choice(["我要退款", "where is my refund", "退款什么时候到账"])
-        sampled.append([*messages, {"role": "user", "content": last}])
+        sampled.append([*messages, said("user") | {"content": draw.choice(last)}])
     return sampled
 
 
@@ -74,25 +80,53 @@ def recounted(messages: list[dict], encoding: tiktoken.Encoding) -> int:
     return tokens
 
 
-async def billed(sampled: list[list[dict]]) -> list[tuple[str, int]]:
+class Asked(NamedTuple):
+    messages: list[dict]
+    decision: str
+    id: str
+    billed: int
+
+
+async def ask_all(sampled: list[list[dict]]) -> list[Asked]:
     room = asyncio.Semaphore(32)
     async with httpx.AsyncClient(timeout=60) as client:
 
-        async def ask(messages: list[dict]) -> tuple[str, int]:
+        async def ask(messages: list[dict]) -> Asked:
             async with room:
                 url = f"{BASE_URL}/chat/completions"
                 reply = await client.post(url, json={"model": "m", "messages": messages})
             reply.raise_for_status()
-            return reply.headers["x-intentgate-decision"], reply.json()["usage"]["prompt_tokens"]
+            decision, id = reply.headers["x-intentgate-decision"], reply.headers["x-request-id"]
+            return Asked(messages, decision, id, reply.json()["usage"]["prompt_tokens"])
 
         return await asyncio.gather(*map(ask, sampled))
 
 
+def saved() -> dict[str, int]:
+    """What the journal says was saved, by the request's id."""
+    with contextlib.closing(sqlite3.connect(f"file:{JOURNAL}?mode=ro", uri=True)) as database:
+        rows = "SELECT request_id, saved_prompt_tokens FROM request WHERE saved_prompt_tokens IS NOT NULL"
+        return dict(database.execute(rows))
+
+
+def ensure_equal(counted: list[tuple[Asked, int | None]], encoding: tiktoken.Encoding):
+    assert len(counted) >= 200
+    wrong = [(asked, count) for asked, count in counted if count != recounted(asked.messages, encoding)]
+    assert not wrong, f"{len(wrong)} of {len(counted)} differ, such as {wrong[0]}"
+
+
 def test_prompt_tokens_are_those_that_openai_would_bill(encoding: tiktoken.Encoding):
-    sampled = requests()
-    counts = asyncio.run(billed(sampled))
+    asked = asyncio.run(ask_all(requests(BUSINESS, 4)))
     # What the gateway answers itself is billed nothing.
-    forwarded = [(messages, count) for messages, (decision, count) in zip(sampled, counts) if decision == "forward"]
-    assert len(forwarded) >= 200
-    wrong = [(messages, count) for messages, count in forwarded if count != recounted(messages, encoding)]
-    assert not wrong, f"{len(wrong)} of {len(forwarded)} differ, such as {wrong[0]}"
+    ensure_equal([(each, each.billed) for each in asked if each.decision == "forward"], encoding)
+
+
+def test_saved_tokens_are_those_that_openai_would_have_billed(encoding: tiktoken.Encoding):
+    before = metric("tokens_saved_total", kind="prompt")
+    # What was said before a question may make it the shop's business.
+    asked = [each for each in asyncio.run(ask_all(requests(OFF_TOPIC, 0))) if each.decision == "reject"]
+    assert eventually(lambda: {each.id for each in asked} <= saved().keys())
+    in_journal = saved()
+    ensure_equal([(each, in_journal[each.id]) for each in asked], encoding)
+    counted = metric("tokens_saved_total", kind="prompt") - before
+    assert counted == sum(in_journal[each.id] for each in asked)

@@ -128,6 +128,32 @@ async fn while_replies_finish_readiness_has_turned_already() {
     process.ends_well();
 }
 
+/// What is written down by a flush, of which there are two a second, is there after a kill.
+#[tokio::test(flavor = "multi_thread")]
+async fn killed_it_leaves_a_journal_of_all_but_the_last_second() {
+    let upstream = Upstream::start().await;
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("journal.sqlite");
+    let keys = format!("journal.path = '{}'", path.display());
+    let mut process = Process::start(&upstream, &keys).await;
+    for _ in 0..200 {
+        let reply = Answer::to(process.ask(&chat(POEM))).await;
+        assert_eq!(reply.decision(), "reject");
+    }
+    // What came in the last second may be lost, and nothing else.
+    tokio::time::sleep(Duration::from_secs(1)).await;
+    process.child.kill().unwrap();
+    block_in_place(|| process.child.wait()).unwrap();
+    let journal = rusqlite::Connection::open(&path).unwrap();
+    let rows = "SELECT count(*) FROM request WHERE decision = 'reject' AND outcome = 'complete'";
+    let rows: i64 = journal.query_row(rows, [], |row| row.get(0)).unwrap();
+    assert_eq!(rows, 200);
+    let whole: String = journal
+        .query_row("PRAGMA integrity_check", [], |row| row.get(0))
+        .unwrap();
+    assert_eq!(whole, "ok");
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_second_signal_ends_it_now_and_says_what_was_cut() {
     let upstream = Upstream::start().await;
