@@ -222,9 +222,8 @@ def main():
         failed = play(("127.0.0.1", options.port), options.seconds, options.seed)
         time.sleep(1.5)  # until the journal has the last of them
         page = FOLDER / "report.html"
-        report = [binary, "--config", config, "report", "--since", "1h"]
+        report = [binary, "--config", config, "report", "--since", "1h", "--html", page]
         subprocess.run(report, cwd=ROOT, env=environment, check=True)
-        subprocess.run([*report, "--html", page], cwd=ROOT, env=environment, check=True)
         print(f"\nreport     {page}\nmetrics    http://127.0.0.1:{options.admin_port}/metrics\njournal    {FOLDER / 'journal.sqlite'}")
         if not options.exit and sys.stdin.isatty():
             print("The gateway goes on; Ctrl-C stops it.")
