@@ -165,15 +165,17 @@ impl Reload {
         }
         // What takes longest and is refused most often goes first: the upstreams' gauges change with their list.
         let (demo, present) = (self.demo.as_ref(), Some(&*serving.settings));
-        let settings = Settings::new(config, gate, &self.metrics, demo, present)?;
+        let settings = || Settings::new(config, gate, &self.metrics, demo, present);
+        let settings = block_in_place(settings)?;
         self.renew_certificate(config)?;
         count_intents(&self.metrics, &snapshot);
         show_mode(&self.metrics, config.gate.mode);
+        // Before what clients notice: who sees that an edit is in force finds all of it in force.
+        self.admin.set_token(config.admin.token.as_ref());
         self.live.publish(Serving {
             settings: Arc::new(settings),
             snapshot,
         });
-        self.admin.set_token(config.admin.token.as_ref());
         self.level.set(&config.server.log);
         tracing::info!("{}", say("配置已生效", "configuration published"));
         let standing = self.config.fixed_changes(config);
