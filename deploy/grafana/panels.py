@@ -81,18 +81,15 @@ def each_day(query: str, **labels: str) -> str:
     return f"{query} or on() {seen}".replace("[DAY]", "[1d] offset -1d")
 
 
-def quantiles(histogram: str, by: str = "", name: tuple[str, str] = ("", ""), **labels: str) -> list:
-    """Targets for p50, p95 and p99; zero where nothing was measured."""
-    legend = (f"{{{{{by}}}}} " if by else "") + "p{:.0f}"
-    groups = f"le, {by}" if by else "le"
-    targets = []
-    for quantile in (0.5, 0.95, 0.99):
-        rates = f"sum by ({groups}) (rate(@{histogram}_bucket[$__rate_interval]))"
-        # A comparison with NaN drops it.
-        query = some(f"(histogram_quantile({quantile}, {rates}) >= 0)", **labels)
-        text = legend.format(100 * quantile)
-        targets.append((query, tuple(f"{prefix} {text}".strip() for prefix in name)))
-    return targets
+def quantiles(histogram: str, by: str = "", **labels: str) -> list[tuple[str, str]]:
+    """Targets for p50, p95 and p99, each by a label where one is named; zero where nothing was measured."""
+    groups, prefix = (f"le, {by}", f"{{{{{by}}}}} ") if by else ("le", "")
+    rates = f"sum by ({groups}) (rate(@{histogram}_bucket[$__rate_interval]))"
+    # A comparison with NaN drops it.
+    return [
+        (some(f"(histogram_quantile({quantile}, {rates}) >= 0)", **labels), f"{prefix}p{100 * quantile:.0f}")
+        for quantile in (0.5, 0.95, 0.99)
+    ]
 
 
 # --- Panels -----------------------------------------------------------------------------------------------------
@@ -106,7 +103,7 @@ class Panel:
         self.targets, self.width, self.height, self.more = targets, width, height, more
 
     def json(self, at: dict, number: int, pick) -> dict:
-        instant = self.kind in ("stat", "bargauge") or self.more.get("instant", False)
+        instant = self.kind in ("stat", "bargauge")
         targets = [self.target(i, *target, instant, pick) for i, target in enumerate(self.targets)]
         defaults = {"unit": self.unit} | FIELDS[self.kind] | self.more.get("fields", {})
         mappings = self.more.get("mappings")
@@ -167,7 +164,7 @@ DAILY = {"interval": "1d", "custom": BARS | {"stacking": STACKED["stacking"]}}
 FIELDS = {
     "timeseries": {"min": 0, "color": PALETTE, "custom": LINE},
     "stat": {"color": {"mode": "fixed", "fixedColor": "text"}},
-    "bargauge": {"min": 0, "color": {"mode": "palette-classic-by-name"}},
+    "bargauge": {"min": 0, "color": PALETTE},
     "heatmap": {},
 }
 LAST = {"calcs": ["lastNotNull"], "fields": "", "values": False}
