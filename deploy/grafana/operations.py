@@ -426,7 +426,7 @@ FILES = [
     ),
     Panel(
         "timeseries",
-        ("Records for the journal", "请求记录的记录"),
+        ("Records for the journal", "请求记录：写入和丢弃"),
         (
             "Written, and dropped because the disk or the database did not keep up; `not entered` are in no savings "
             "either. Reports miss them, requests are not touched. See the alert IntentgateJournalDropping.",
@@ -440,7 +440,7 @@ FILES = [
     ),
     Panel(
         "timeseries",
-        ("Size of the journal", "请求记录的大小"),
+        ("Size of the journal", "请求记录：大小"),
         (
             "Bytes of the database, by gateway; `journal.keep` and `journal.max_size` bound it.",
             "每个网关的数据库字节数；上限由 `journal.keep` 和 `journal.max_size` 决定。",

@@ -37,7 +37,7 @@ pub(super) fn savings(report: &Report) -> Section {
         }
     };
     section.figure(
-        say("输入词元", "prompt tokens"),
+        say("输入 token", "prompt tokens"),
         count(saved.prompt),
         say("整个请求，逐个数出来的", "counted, of the whole requests") + &uncounted,
     );
@@ -52,7 +52,7 @@ fn estimates(section: &mut Section, report: &Report) {
     let savings = &report.savings;
     if let Some(expected) = savings.completion {
         section.figure(
-            say("输出词元", "completion tokens"),
+            say("输出 token", "completion tokens"),
             around(expected.total, expected.doubt),
             spread_of(&report.tally.completions),
         );
@@ -65,7 +65,7 @@ fn estimates(section: &mut Section, report: &Report) {
                 money_estimate(currency, *amount, savings.doubt_of(*amount))
             ),
             say(
-                "输入按数出的、输出按预计的词元",
+                "输入按数出的、输出按预计的 token",
                 "for prompt tokens as counted and completion tokens as expected",
             ),
         );
@@ -123,7 +123,7 @@ pub(super) fn billed(report: &Report) -> Section {
     );
     let cached = count(billed.cached);
     section.figure(
-        say("输入词元", "prompt tokens"),
+        say("输入 token", "prompt tokens"),
         count(billed.prompt),
         say(
             format!("其中 {cached} 来自上游的缓存"),
@@ -131,7 +131,7 @@ pub(super) fn billed(report: &Report) -> Section {
         ),
     );
     section.figure(
-        say("输出词元", "completion tokens"),
+        say("输出 token", "completion tokens"),
         count(billed.completion),
         spread_of(&report.tally.completions),
     );
