@@ -13,13 +13,12 @@ use std::net::IpAddr;
 use std::pin::pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::time::{Duration, SystemTime};
+use std::time::{Duration, Instant, SystemTime};
 
 use bytes::Bytes;
 use prometheus::CounterVec;
 use tokio::sync::mpsc;
-use tokio::task::block_in_place;
-use tokio::time::{MissedTickBehavior, interval};
+use tokio::time::sleep;
 
 use crate::chat::{Heard, Prompt, Text};
 use crate::embed::Embedder;
@@ -31,7 +30,7 @@ use crate::snapshot::Snapshot;
 use crate::text::normalise;
 use crate::traces;
 use crate::verdict::Topic;
-use again::{ALIKE, Following, Rejection, Rejections};
+use again::{ALIKE, Caller, Following, Rejection, Rejections};
 use entry::{Salt, entry, micros_since_epoch};
 use expected::{Expected, Running};
 pub use terms::Terms;
@@ -40,14 +39,14 @@ pub use terms::Terms;
 const MOST_NOTES: usize = 16_384;
 /// Bytes of requests that may wait with them.
 const MOST_BYTES: usize = 64 << 20;
-/// So many notes are worked off before the journal is looked at again.
-const BATCH: usize = 512;
+/// Between two looks for notes.
+const NAP: Duration = Duration::from_millis(25);
+/// So many entries are written at once, be it early.
+const BATCH: usize = 4_096;
 /// What is kept is written this often: so much is lost at most where the process is killed.
 const FLUSH: Duration = Duration::from_millis(500);
 /// Reviews by people are counted this often.
 const LOOK_AT_REVIEWS: Duration = Duration::from_secs(10);
-/// Longer requests are counted where they keep nobody waiting.
-const LONG: usize = 32 << 10;
 /// Of the rejections before a question, the newest so many are held against it.
 const LOOKED_AT: usize = 8;
 /// What upstreams' replies were like so long ago still says how long a reply would have been.
@@ -84,7 +83,7 @@ pub struct Asked {
 /// Where requests leave their notes. Clones lead to the same clerk.
 #[derive(Clone, Debug)]
 pub struct Ledger {
-    notes: mpsc::Sender<Note>,
+    notes: mpsc::Sender<Box<Note>>,
     bytes: Arc<AtomicUsize>,
     metrics: Metrics,
 }
@@ -92,7 +91,7 @@ pub struct Ledger {
 /// Works notes off.
 #[derive(Debug)]
 pub struct Clerk {
-    notes: mpsc::Receiver<Note>,
+    notes: mpsc::Receiver<Box<Note>>,
     bytes: Arc<AtomicUsize>,
     metrics: Metrics,
     embedder: Arc<Embedder>,
@@ -137,7 +136,7 @@ impl Ledger {
     }
 
     /// Leaves a note. Where too much waits it is lost, and counted.
-    pub fn note(&self, note: Note) {
+    pub fn note(&self, note: Box<Note>) {
         let size = note.size();
         let before = self.bytes.fetch_add(size, Ordering::Relaxed);
         let left = match before + size > MOST_BYTES {
@@ -169,36 +168,41 @@ impl Note {
 }
 
 impl Clerk {
-    /// Runs until `stop`, then works off what waits and writes it down.
+    /// Runs until `stop`, then works off what waits and writes it down. It blocks, on the disk above all, so that it
+    /// wants a thread of its own.
     pub async fn run(mut self, stop: impl Future<Output = ()>) {
-        block_in_place(|| self.remember());
+        self.remember();
         self.begin_sums();
         let mut stop = pin!(stop);
-        let mut flush = interval(FLUSH);
-        flush.set_missed_tick_behavior(MissedTickBehavior::Delay);
-        let mut reviews = interval(LOOK_AT_REVIEWS);
-        reviews.set_missed_tick_behavior(MissedTickBehavior::Delay);
-        let mut notes = Vec::with_capacity(BATCH);
+        let (mut flushed, mut looked) = (Instant::now(), None);
         loop {
-            tokio::select! {
-                () = &mut stop => break,
-                _ = flush.tick() => block_in_place(|| self.journal.flush()),
-                _ = reviews.tick() => block_in_place(|| self.look_at_reviews()),
-                count = self.notes.recv_many(&mut notes, BATCH) => {
-                    if count == 0 {
-                        break;
-                    }
-                    for note in notes.drain(..) {
-                        self.enter(note).await;
-                    }
+            // Nobody is woken for one note.
+            let stopped = tokio::select! {
+                () = &mut stop => true,
+                () = sleep(NAP) => false,
+            };
+            if stopped {
+                self.notes.close();
+            }
+            while let Ok(note) = self.notes.try_recv() {
+                self.enter(note).await;
+                if self.journal.waiting() >= BATCH {
+                    self.journal.flush();
+                    flushed = Instant::now();
                 }
             }
+            if stopped || flushed.elapsed() >= FLUSH {
+                self.journal.flush();
+                flushed = Instant::now();
+            }
+            if looked.is_none_or(|at: Instant| at.elapsed() >= LOOK_AT_REVIEWS) {
+                self.look_at_reviews();
+                looked = Some(Instant::now());
+            }
+            if stopped {
+                return;
+            }
         }
-        self.notes.close();
-        while let Some(note) = self.notes.recv().await {
-            self.enter(note).await;
-        }
-        block_in_place(|| self.journal.flush());
     }
 
     /// What the journal still knows of replies.
@@ -218,20 +222,22 @@ impl Clerk {
         self.metrics.upstream_cost.with_label_values(&currency);
     }
 
-    async fn enter(&mut self, mut note: Note) {
+    async fn enter(&mut self, mut note: Box<Note>) {
         self.bytes.fetch_sub(note.size(), Ordering::Relaxed);
         if !Arc::ptr_eq(&note.terms, &self.terms) {
             self.terms = note.terms.clone();
-            block_in_place(|| self.journal.configure(&self.terms.journal));
+            self.journal.configure(&self.terms.journal);
             self.begin_sums();
         }
         // Another one where the journal has been opened since.
         self.salt = Salt(self.journal.salt());
-        let mut entry = entry(&note, self.salt);
+        let asked = note.asked.as_ref();
+        let caller = asked.and_then(|asked| self.salt.caller(&note.record, asked));
+        let mut entry = entry(&note, self.salt, caller);
         self.saved(&note, &mut entry);
         let usage = self.billed(&mut note, &mut entry);
-        if let Some(asked) = &note.asked {
-            let followed = self.followed(&note.record, asked).await;
+        if let (Some(caller), Some(asked)) = (caller, &note.asked) {
+            let followed = self.followed(caller, &note.record, asked).await;
             entry.again_of = followed.asked_again;
             entry.handed_over_of = followed.handed_over;
         }
@@ -312,21 +318,14 @@ impl Clerk {
     }
 
     /// Notes which rejection a question follows, and remembers it where it is rejected itself.
-    async fn followed(&mut self, record: &Record, asked: &Asked) -> Followed {
+    async fn followed(&mut self, caller: Caller, record: &Record, asked: &Asked) -> Followed {
         let (Some(decided), Text::Question(words)) = (&record.decided, &asked.prompt.text) else {
-            return Followed::default();
-        };
-        let Some(caller) = self.salt.caller(record, asked) else {
             return Followed::default();
         };
         let within = self.terms.journal.asked_again_within;
         self.rejections.forget(record.at, within);
-        let before = asked.prompt.context.user.as_deref().map(normalise);
-        let earlier: Vec<_> = self
-            .rejections
-            .before(caller, before.as_deref())
-            .cloned()
-            .collect();
+        let before = asked.prompt.context.user.as_deref();
+        let earlier: Vec<_> = self.rejections.before(caller, before).cloned().collect();
         let rejected = decided.action == Action::Reject;
         let mut followed = Followed::default();
         if earlier.is_empty() && !rejected {
@@ -344,8 +343,7 @@ impl Clerk {
                 .inc();
             followed.handed_over = Some(last.request_id.clone());
         }
-        let question = normalise(words);
-        if let Some(same) = alike(&self.embedder, &asked.snapshot, &question, &earlier).await
+        if let Some(same) = alike(&self.embedder, &asked.snapshot, words, &earlier).await
             && self
                 .rejections
                 .follow(caller, &same.request_id, Following::AskedAgain)
@@ -361,7 +359,7 @@ impl Clerk {
                 record.at,
                 &record.request_id,
                 record.intent(),
-                question.into_owned(),
+                words.clone(),
             );
             self.rejections.remember(caller, rejection);
         }
@@ -393,18 +391,21 @@ async fn alike<'r>(
     question: &str,
     earlier: &'r [Rejection],
 ) -> Option<&'r Rejection> {
-    let mut same = earlier.iter();
-    if let Some(same) = same.find(|rejection| rejection.question == question) {
-        return Some(same);
-    }
     if earlier.is_empty() {
         return None;
     }
-    let own = embedder.read(question.to_owned()).await.ok()?.mean;
+    let question = normalise(question).into_owned();
+    let mut own = None;
     for rejection in earlier.iter().take(LOOKED_AT) {
-        let question = rejection.question.clone();
-        let other = embedder.read(question).await.ok()?.mean;
-        if snapshot.judge.similarity(&own, &other) >= ALIKE {
+        let other = normalise(&rejection.question).into_owned();
+        if other == question {
+            return Some(rejection);
+        }
+        if own.is_none() {
+            own = Some(embedder.read(question.clone()).await.ok()?.mean);
+        }
+        let other = embedder.read(other).await.ok()?.mean;
+        if snapshot.judge.similarity(own.as_ref()?, &other) >= ALIKE {
             return Some(rejection);
         }
     }
@@ -424,10 +425,5 @@ fn prompt_tokens(note: &Note, body: &[u8]) -> u64 {
         return 0;
     };
     let count = |text: &str| note.terms.count(&record.model, text);
-    let tokens = || protocol.billed(body, &count).tokens;
-    if body.len() > LONG {
-        block_in_place(tokens)
-    } else {
-        tokens()
-    }
+    protocol.billed(body, &count).tokens
 }

@@ -74,7 +74,7 @@ impl Proxy {
         mut request: Request<Incoming>,
     ) -> impl Future<Output = Result<Response<ResponseBody>, Infallible>> + Send {
         let terms = serving.settings.terms.clone();
-        let mut exchange = Exchange::begin(&self, terms, &request);
+        let mut exchange = Exchange::begin(self.clone(), terms, &request);
         async move {
             let journey = Journey {
                 serving,

@@ -60,6 +60,26 @@ pub struct Decided {
     pub time: Duration,
 }
 
+/// Of a client that left before anything was known.
+impl Default for Record {
+    fn default() -> Self {
+        Record {
+            at: SystemTime::UNIX_EPOCH,
+            request_id: String::new(),
+            trace_id: None,
+            protocol: None,
+            model: String::new(),
+            client: None,
+            decided: None,
+            status: 0,
+            upstream_status: None,
+            first_byte: None,
+            took: Duration::ZERO,
+            outcome: "cut",
+        }
+    }
+}
+
 impl Record {
     /// The word for what was done: an action, `refused` where the gateway turned the request away, `none` where
     /// the client left first.

@@ -143,7 +143,7 @@ impl Gateway {
             traces,
         });
         let (last, stopped) = (&admin_tasks, admin_tasks.clone());
-        last.spawn("ledger", clerk.run(async move { stopped.stopped().await }));
+        last.spawn_thread("ledger", clerk.run(async move { stopped.stopped().await }))?;
         let answer = move |request| proxy.clone().answer(request);
         tasks.spawn("proxy", server::serve(door, tasks.clone(), answer));
         admin.set_ready(true);

@@ -8,6 +8,8 @@ use std::time::{Duration, SystemTime};
 const MOST: usize = 20_000;
 /// An address that so many rejections came from within the time is no one customer's.
 const SHARED: usize = 8;
+/// Bytes of a text of which no more than the beginning may be known.
+const LONG: usize = 2_000;
 /// Of one caller's rejections the newest so many are looked at.
 const NEWEST: usize = 64;
 /// From this cosine of their static vectors on, centred, two questions are alike. One of two hundred pairs of
@@ -22,7 +24,7 @@ pub(super) struct Rejection {
     pub(super) request_id: String,
     /// The label of what it was rejected for.
     pub(super) intent: String,
-    /// Its question in the normal form.
+    /// The question, as the customer wrote it.
     pub(super) question: String,
     asked_again: bool,
     handed_over: bool,
@@ -91,7 +93,7 @@ impl Rejections {
     }
 
     /// The rejections that a question of `caller` may follow, the newest first. `before` is what the same
-    /// conversation's customer said last, in the normal form: where it is the rejected question the two belong
+    /// conversation's customer said last: where it is the rejected question the two belong
     /// together, whoever calls.
     pub(super) fn before(
         &self,
@@ -101,7 +103,7 @@ impl Rejections {
         let own = self.callers.get(&caller.id);
         let one_customer = caller.named || own.is_some_and(|own| own.len() <= SHARED);
         let own = own.into_iter().flatten().rev().take(NEWEST);
-        own.filter(move |rejection| one_customer || before == Some(rejection.question.as_str()))
+        own.filter(move |rejection| one_customer || is_same(before, &rejection.question))
     }
 
     /// Notes what has followed a rejection. Whether it is the first of its kind.
@@ -123,6 +125,12 @@ impl Rejections {
             }
         }
     }
+}
+
+/// Whether what was said before is the question; of a long text its beginning is kept.
+fn is_same(before: Option<&str>, question: &str) -> bool {
+    let is_beginning = |before: &str| before.len() >= LONG && question.starts_with(before);
+    before.is_some_and(|before| before == question || is_beginning(before))
 }
 
 #[cfg(test)]

@@ -58,10 +58,9 @@ impl Salt {
 }
 
 /// Everything but tokens, money and what the question follows.
-pub(super) fn entry(note: &Note, salt: Salt) -> Entry {
+pub(super) fn entry(note: &Note, salt: Salt, caller: Option<Caller>) -> Entry {
     let record = &note.record;
     let asked = note.asked.as_ref();
-    let caller = asked.and_then(|asked| salt.caller(record, asked));
     let conversation = caller
         .zip(asked)
         .and_then(|(caller, asked)| salt.conversation(caller, asked));

@@ -18,8 +18,7 @@ use super::headers::{ANTHROPIC_REQUEST_ID, DECISION, REQUEST_ID, RequestId};
 use super::refusal::{self, Refusal};
 use crate::chat::{Prompt, Protocol, UsageReader};
 use crate::language::Phrase;
-use crate::ledger::{Asked, Ledger, Note, Terms};
-use crate::metrics::Metrics;
+use crate::ledger::{Asked, Note, Terms};
 use crate::record::{Decided, Record};
 use crate::traces::{self, Parent};
 use crate::upstream::StreamError;
@@ -38,8 +37,7 @@ pub(super) struct Exchange {
     pub(super) address: Option<IpAddr>,
     /// Whether the request's body may not have been read to its end.
     pub(super) unread: bool,
-    metrics: Metrics,
-    ledger: Ledger,
+    proxy: Arc<Proxy>,
     terms: Arc<Terms>,
     begun: Instant,
     /// Its part of its trace, where traces are on.
@@ -52,7 +50,7 @@ pub(super) struct Exchange {
 }
 
 impl Exchange {
-    pub(super) fn begin(proxy: &Proxy, terms: Arc<Terms>, request: &Request<Incoming>) -> Self {
+    pub(super) fn begin(proxy: Arc<Proxy>, terms: Arc<Terms>, request: &Request<Incoming>) -> Self {
         proxy.metrics.in_flight.inc();
         let id = RequestId::of(request.headers());
         let trace = proxy
@@ -66,21 +64,13 @@ impl Exchange {
                 request_id: id.as_str().to_owned(),
                 trace_id: trace.as_ref().map(|trace| trace.trace_id()).or_else(named),
                 protocol: Protocol::of_path(request.uri().path()),
-                model: String::new(),
-                client: None,
-                decided: None,
-                status: 0,
-                upstream_status: None,
-                first_byte: None,
-                took: Duration::ZERO,
-                outcome: "cut",
+                ..Record::default()
             },
             id,
             permit: None,
             address: None,
             unread: !request.body().is_end_stream(),
-            metrics: proxy.metrics.clone(),
-            ledger: proxy.ledger.clone(),
+            proxy,
             terms,
             trace,
             begun: Instant::now(),
@@ -99,14 +89,15 @@ impl Exchange {
     /// Notes the decision, and whether it is acted upon.
     pub(super) fn decided(&mut self, decision: &Decision, waived: Option<Waiver>, time: Duration) {
         let decided = Decided::of(decision, waived, time);
-        self.metrics.count_decision(decision, &decided);
+        self.proxy.metrics.count_decision(decision, &decided);
         self.record.decided = Some(decided);
     }
 
     /// Notes that the upstream's reply begins.
     pub(super) fn replied<B>(&mut self, sent: Instant, response: &Response<B>) {
         let first_byte = sent.elapsed();
-        self.metrics
+        self.proxy
+            .metrics
             .upstream_first_byte
             .observe(first_byte.as_secs_f64());
         self.sent = Some(sent);
@@ -152,12 +143,14 @@ impl Exchange {
     /// Notes that the request got no reply, and says why in the log.
     pub(super) fn refused(&mut self, code: &'static str, by_upstream: bool, refusal: &Refusal) {
         self.record.outcome = code;
-        self.metrics
+        self.proxy
+            .metrics
             .requests_refused
             .with_label_values(&[code])
             .inc();
         if by_upstream {
-            self.metrics
+            self.proxy
+                .metrics
                 .upstream_errors
                 .with_label_values(&[code])
                 .inc();
@@ -228,7 +221,8 @@ impl Exchange {
             }
             Some(Err(error)) => {
                 self.record.outcome = refusal::of_stream(error).code;
-                self.metrics
+                self.proxy
+                    .metrics
                     .upstream_errors
                     .with_label_values(&[self.record.outcome])
                     .inc();
@@ -246,10 +240,10 @@ impl Exchange {
 
 impl Drop for Exchange {
     fn drop(&mut self) {
-        self.metrics.in_flight.dec();
+        self.proxy.metrics.in_flight.dec();
         self.record.took = self.begun.elapsed();
         if let Some(sent) = self.sent {
-            let duration = &self.metrics.upstream_duration;
+            let duration = &self.proxy.metrics.upstream_duration;
             duration.observe(sent.elapsed().as_secs_f64());
         }
         log(&self.record);
@@ -260,16 +254,22 @@ impl Drop for Exchange {
             }
             return;
         }
-        self.metrics.count_request(&self.record);
+        self.proxy.metrics.count_request(&self.record);
         let (asked, body) = self.asked.take().unzip();
-        self.ledger.note(Note {
-            record: self.record.clone(),
+        self.proxy.ledger.note(Box::new(Note {
+            record: std::mem::take(&mut self.record),
             terms: self.terms.clone(),
             asked,
-            request: body.filter(|body| !body.is_empty()),
+            // A copy of its own length: what was read holds the connection's buffer.
+            request: body
+                .filter(|body| !body.is_empty())
+                .map(|body| match body.len() {
+                    ..=MOST_KEPT => Bytes::copy_from_slice(&body),
+                    _ => body,
+                }),
             heard: self.usage.take().map(UsageReader::finish),
             trace,
-        });
+        }));
     }
 }
 

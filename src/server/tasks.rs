@@ -2,8 +2,10 @@
 
 use std::panic::AssertUnwindSafe;
 use std::time::Duration;
+use std::{io, thread};
 
 use futures_util::FutureExt;
+use tokio::runtime;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
@@ -26,6 +28,30 @@ impl Tasks {
                 tracing::error!(task = name, "a task ended by a panic");
             }
         });
+    }
+
+    /// Runs `task` on a thread of its own, where it may block. What is said of [`Tasks::spawn`] holds for it.
+    ///
+    /// # Errors
+    /// The system has no thread to give.
+    pub fn spawn_thread(
+        &self,
+        name: &'static str,
+        task: impl Future<Output = ()> + Send + 'static,
+    ) -> io::Result<()> {
+        let runtime = runtime::Builder::new_current_thread()
+            .enable_time()
+            .build()?;
+        let (cut, waited_for) = (self.cut.child_token(), self.tracker.token());
+        let run = move || {
+            let run = AssertUnwindSafe(task).catch_unwind();
+            if let Some(Err(_)) = runtime.block_on(cut.run_until_cancelled(run)) {
+                tracing::error!(task = name, "a task ended by a panic");
+            }
+            drop(waited_for);
+        };
+        thread::Builder::new().name(name.to_owned()).spawn(run)?;
+        Ok(())
     }
 
     /// Comes back once the tasks are told to stop.
