@@ -11,8 +11,8 @@ mod terms;
 
 use std::net::IpAddr;
 use std::pin::pin;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Weak};
 use std::time::{Duration, Instant, SystemTime};
 
 use bytes::Bytes;
@@ -20,7 +20,7 @@ use prometheus::CounterVec;
 use tokio::sync::mpsc;
 use tokio::time::sleep;
 
-use crate::chat::{Heard, Prompt, Text};
+use crate::chat::{Asker, Heard, Prompt, Text};
 use crate::embed::Embedder;
 use crate::intent::Action;
 use crate::journal::{Entry, Journal};
@@ -47,6 +47,8 @@ const BATCH: usize = 4_096;
 const FLUSH: Duration = Duration::from_millis(500);
 /// Reviews by people are counted this often.
 const LOOK_AT_REVIEWS: Duration = Duration::from_secs(10);
+/// Bytes of a question that are kept.
+const MOST_WORDS: usize = 4 << 10;
 /// Of the rejections before a question, the newest so many are held against it.
 const LOOKED_AT: usize = 8;
 /// What upstreams' replies were like so long ago still says how long a reply would have been.
@@ -69,15 +71,19 @@ pub struct Note {
     pub trace: Option<Box<traces::Request>>,
 }
 
-/// A question that was judged, who asked it, and by what it was judged.
+/// A question that was judged, and who asked it. It may have to wait for the end of a long reply, so that it holds
+/// little, and no snapshot that has been replaced.
 #[derive(Clone, Debug)]
 pub struct Asked {
-    /// The question and its context.
-    pub prompt: Arc<Prompt>,
+    /// The customer's words: their first 4 KiB. None where there are none.
+    question: Option<String>,
+    /// What the customer said before.
+    before: Option<String>,
+    asker: Asker,
     /// Where it came from.
-    pub address: Option<IpAddr>,
+    address: Option<IpAddr>,
     /// What it was judged by.
-    pub snapshot: Arc<Snapshot>,
+    snapshot: Weak<Snapshot>,
 }
 
 /// Where requests leave their notes. Clones lead to the same clerk.
@@ -151,6 +157,24 @@ impl Ledger {
             self.bytes.fetch_sub(size, Ordering::Relaxed);
             self.metrics.ledger_dropped.inc();
             lost.end_trace(None);
+        }
+    }
+}
+
+impl Asked {
+    /// What is kept of a prompt.
+    pub fn new(prompt: &Prompt, address: Option<IpAddr>, snapshot: &Arc<Snapshot>) -> Self {
+        let kept = |words: &String| words[..words.floor_char_boundary(MOST_WORDS)].to_owned();
+        let question = match &prompt.text {
+            Text::Question(words) => Some(kept(words)),
+            Text::None | Text::UnknownShape => None,
+        };
+        Asked {
+            question,
+            before: prompt.context.user.as_ref().map(kept),
+            asker: prompt.asker.clone(),
+            address,
+            snapshot: Arc::downgrade(snapshot),
         }
     }
 }
@@ -319,12 +343,12 @@ impl Clerk {
 
     /// Notes which rejection a question follows, and remembers it where it is rejected itself.
     async fn followed(&mut self, caller: Caller, record: &Record, asked: &Asked) -> Followed {
-        let (Some(decided), Text::Question(words)) = (&record.decided, &asked.prompt.text) else {
+        let (Some(decided), Some(words)) = (&record.decided, &asked.question) else {
             return Followed::default();
         };
         let within = self.terms.journal.asked_again_within;
         self.rejections.forget(record.at, within);
-        let before = asked.prompt.context.user.as_deref();
+        let before = asked.before.as_deref();
         let earlier: Vec<_> = self.rejections.before(caller, before).cloned().collect();
         let rejected = decided.action == Action::Reject;
         let mut followed = Followed::default();
@@ -387,7 +411,7 @@ impl Clerk {
 /// The newest rejection whose question is like this one.
 async fn alike<'r>(
     embedder: &Embedder,
-    snapshot: &Snapshot,
+    snapshot: &Weak<Snapshot>,
     question: &str,
     earlier: &'r [Rejection],
 ) -> Option<&'r Rejection> {
@@ -405,7 +429,8 @@ async fn alike<'r>(
             own = Some(embedder.read(question.clone()).await.ok()?.mean);
         }
         let other = embedder.read(other).await.ok()?.mean;
-        if snapshot.judge.similarity(own.as_ref()?, &other) >= ALIKE {
+        // One that has been replaced is gone; then the same words alone are alike.
+        if snapshot.upgrade()?.judge.similarity(own.as_ref()?, &other) >= ALIKE {
             return Some(rejection);
         }
     }

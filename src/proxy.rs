@@ -21,7 +21,7 @@ use tower::{Layer, ServiceExt, service_fn};
 use crate::chat::Prompt;
 use crate::config::Mode;
 use crate::gate::course::Course;
-use crate::ledger::{Asked, Ledger};
+use crate::ledger::Ledger;
 use crate::metrics::Metrics;
 use crate::traces::Traces;
 use crate::upstream::Outgoing;
@@ -146,14 +146,9 @@ impl Journey<'_> {
         }
         let request = body::read(request, &settings.limits).await?;
         exchange.unread = false;
-        let prompt = protocol.prompt(request.body()).map(Arc::new);
+        let prompt = protocol.prompt(request.body());
         if let Ok(prompt) = &prompt {
-            let asked = Asked {
-                prompt: prompt.clone(),
-                address: exchange.address,
-                snapshot: self.serving.snapshot.clone(),
-            };
-            exchange.asked(asked, request.body());
+            exchange.asked(prompt, &self.serving.snapshot, request.body());
         }
         exchange.judging();
         if settings.gate.mode() == Mode::Shadow {
@@ -179,7 +174,7 @@ impl Journey<'_> {
     async fn watch(
         &self,
         request: Request<Bytes>,
-        prompt: Option<Arc<Prompt>>,
+        prompt: Option<Prompt>,
         exchange: &mut Exchange,
     ) -> Result<Response<ResponseBody>, Refusal> {
         let judging = async {

@@ -127,10 +127,12 @@ impl Rejections {
     }
 }
 
-/// Whether what was said before is the question; of a long text its beginning is kept.
+/// Whether what was said before is the question; of a long text either may be the beginning only.
 fn is_same(before: Option<&str>, question: &str) -> bool {
-    let is_beginning = |before: &str| before.len() >= LONG && question.starts_with(before);
-    before.is_some_and(|before| before == question || is_beginning(before))
+    let begins = |long: &str, short: &str| short.len() >= LONG && long.starts_with(short);
+    before.is_some_and(|before| {
+        before == question || begins(question, before) || begins(before, question)
+    })
 }
 
 #[cfg(test)]

@@ -7,7 +7,7 @@ use sha2::{Digest, Sha256};
 
 use super::again::Caller;
 use super::{Asked, Note};
-use crate::chat::{Protocol, Text};
+use crate::chat::Protocol;
 use crate::journal::Entry;
 use crate::record::{Decided, Record};
 use crate::verdict::{Topic, Waiver};
@@ -32,7 +32,7 @@ impl Salt {
     /// Whose question it is: the front end's name for its user where it gives one, else the address.
     pub(super) fn caller(self, record: &Record, asked: &Asked) -> Option<Caller> {
         let client = record.client.as_deref().unwrap_or_default().as_bytes();
-        if let Some(user) = &asked.prompt.asker.user {
+        if let Some(user) = &asked.asker.user {
             return Some(Caller {
                 id: self.hash(&[b"user", client, user.as_bytes()]),
                 named: true,
@@ -51,7 +51,7 @@ impl Salt {
 
     /// The caller's conversation, known by its first message.
     fn conversation(self, caller: Caller, asked: &Asked) -> Option<i64> {
-        let opening = &asked.prompt.asker.opening;
+        let opening = &asked.asker.opening;
         let parts: [&[u8]; 3] = [b"opening", &caller.id.to_le_bytes(), opening.as_bytes()];
         (!opening.is_empty()).then(|| self.hash(&parts))
     }
@@ -80,7 +80,7 @@ pub(super) fn entry(note: &Note, salt: Salt, caller: Option<Caller>) -> Entry {
         status: record.status,
         upstream_status: record.upstream_status,
         outcome: record.outcome.to_owned(),
-        question: question.and_then(question_of),
+        question: question.and_then(|asked| asked.question.clone()),
         ..Entry::default()
     };
     if let Some(decided) = &record.decided {
@@ -107,13 +107,6 @@ fn decide(entry: &mut Entry, decided: &Decided, audit_share: f64) {
     entry.mixed = decided.mixed;
     entry.stage = decided.stage.map(|stage| stage.as_str().to_owned());
     entry.gate_us = Some(micros(decided.time));
-}
-
-fn question_of(asked: &Asked) -> Option<String> {
-    match &asked.prompt.text {
-        Text::Question(words) => Some(words.clone()),
-        Text::None | Text::UnknownShape => None,
-    }
 }
 
 fn micros(time: Duration) -> i64 {

@@ -20,6 +20,7 @@ use crate::chat::{Prompt, Protocol, UsageReader};
 use crate::language::Phrase;
 use crate::ledger::{Asked, Note, Terms};
 use crate::record::{Decided, Record};
+use crate::snapshot::Snapshot;
 use crate::traces::{self, Parent};
 use crate::upstream::StreamError;
 use crate::verdict::{Decision, Waiver};
@@ -46,6 +47,8 @@ pub(super) struct Exchange {
     asked: Option<(Asked, Bytes)>,
     /// When the request went upstream; none where there was no reply.
     sent: Option<Instant>,
+    /// Whether the upstream's reply will tell a usage: of a stream only who asks is told.
+    tells: bool,
     usage: Option<UsageReader>,
 }
 
@@ -76,13 +79,16 @@ impl Exchange {
             begun: Instant::now(),
             asked: None,
             sent: None,
+            tells: true,
             usage: None,
         }
     }
 
     /// Notes what is to be judged.
-    pub(super) fn asked(&mut self, asked: Asked, body: &Bytes) {
-        self.record.model.clone_from(&asked.prompt.reply.model);
+    pub(super) fn asked(&mut self, prompt: &Prompt, snapshot: &Arc<Snapshot>, body: &Bytes) {
+        self.record.model.clone_from(&prompt.reply.model);
+        self.tells = !prompt.reply.stream || prompt.reply.include_usage;
+        let asked = Asked::new(prompt, self.address, snapshot);
         self.asked = Some((asked, body.clone()));
     }
 
@@ -107,23 +113,16 @@ impl Exchange {
         let Some(protocol) = self.record.protocol.filter(|_| bills) else {
             return;
         };
-        let shape = self.asked.as_ref().map(|(asked, _)| &asked.prompt.reply);
-        let tells = shape.is_none_or(|reply| !reply.stream || reply.include_usage);
-        let counted = self
-            .asked
-            .as_ref()
-            .filter(|(_, body)| !tells && body.len() <= MOST_KEPT);
-        self.usage = Some(UsageReader::new(
-            protocol,
-            response.headers(),
-            counted.is_none(),
-        ));
-        // A long reply would hold the memory of its request.
-        if counted.is_none()
-            && let Some((_, body)) = &mut self.asked
-        {
-            *body = Bytes::new();
+        let mut tells = self.tells;
+        if let Some((_, body)) = &mut self.asked {
+            // A long reply would hold the memory of its request.
+            tells |= body.len() > MOST_KEPT;
+            *body = match tells {
+                true => Bytes::new(),
+                false => Bytes::copy_from_slice(body),
+            };
         }
+        self.usage = Some(UsageReader::new(protocol, response.headers(), tells));
     }
 
     /// The question is judged from now on.
