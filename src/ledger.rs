@@ -39,8 +39,10 @@ pub use terms::Terms;
 const MOST_NOTES: usize = 16_384;
 /// Bytes of requests that may wait with them.
 const MOST_BYTES: usize = 64 << 20;
-/// Between two looks for notes.
+/// Between two looks for notes while none comes.
 const NAP: Duration = Duration::from_millis(25);
+/// The same while notes come: what has gathered is soon done, and keeps the processor from requests no longer.
+const SHORT_NAP: Duration = Duration::from_millis(8);
 /// So many entries are written at once, be it early.
 const BATCH: usize = 4_096;
 /// What is kept is written this often: so much is lost at most where the process is killed.
@@ -199,16 +201,19 @@ impl Clerk {
         self.begin_sums();
         let mut stop = pin!(stop);
         let (mut flushed, mut looked) = (Instant::now(), None);
+        let mut nap = NAP;
         loop {
             // Nobody is woken for one note.
             let stopped = tokio::select! {
                 () = &mut stop => true,
-                () = sleep(NAP) => false,
+                () = sleep(nap) => false,
             };
             if stopped {
                 self.notes.close();
             }
+            nap = NAP;
             while let Ok(note) = self.notes.try_recv() {
+                nap = SHORT_NAP;
                 self.enter(note).await;
                 if self.journal.waiting() >= BATCH {
                     self.journal.flush();
