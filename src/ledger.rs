@@ -42,7 +42,7 @@ const MOST_BYTES: usize = 64 << 20;
 /// Between two looks for notes while none comes.
 const NAP: Duration = Duration::from_millis(25);
 /// The same while notes come: what has gathered is soon done, and keeps the processor from requests no longer.
-const SHORT_NAP: Duration = Duration::from_millis(8);
+const SHORT_NAP: Duration = Duration::from_millis(2);
 /// So many entries are written at once, be it early.
 const BATCH: usize = 4_096;
 /// What is kept is written this often: so much is lost at most where the process is killed.
