@@ -4,7 +4,6 @@ use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 use crate::chat::Protocol;
-pub use crate::chat::{Usage, UsageSource};
 use crate::intent::Action;
 use crate::verdict::{Decision, Judgement, Reason, Stage, Topic, Waiver};
 

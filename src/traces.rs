@@ -23,9 +23,10 @@ use opentelemetry_sdk::trace::{
 use prometheus::IntCounterVec;
 use tokio::sync::mpsc;
 
+use crate::chat::Usage;
 use crate::config::Config;
 use crate::metrics::Metrics;
-use crate::record::{Record, Usage};
+use crate::record::Record;
 use attributes::Heard;
 pub use context::Parent;
 pub use export::Export;
@@ -162,7 +163,7 @@ impl Request {
 
 #[cfg(test)]
 mod tests {
-    use std::time::{Duration, SystemTime};
+    use std::time::Duration;
 
     use super::*;
 
@@ -177,18 +178,11 @@ mod tests {
             spans: metrics.trace_spans.clone(),
         };
         let record = Record {
-            at: SystemTime::UNIX_EPOCH,
-            request_id: String::new(),
-            trace_id: None,
-            protocol: None,
-            model: String::new(),
-            client: None,
-            decided: None,
             status: 200,
             upstream_status: Some(200),
-            first_byte: None,
             took: Duration::from_secs(1),
             outcome: "complete",
+            ..Record::default()
         };
         for _ in 0..3 {
             let mut request = traces.begin(&http::Request::new(())).unwrap();

@@ -73,7 +73,9 @@ impl Eval {
             Err(error) if error.kind() == ErrorKind::BrokenPipe => {}
             printed => printed?,
         }
-        self.html.map_or(Ok(()), |path| write(&path, &evaluation))
+        self.html.map_or(Ok(()), |path| {
+            terminal::write_page(&path, &report::page(&evaluation)?)
+        })
     }
 
     fn print(&self, evaluation: &Evaluation) -> io::Result<()> {
@@ -184,14 +186,4 @@ async fn judge(
     }
     bar.finish_and_clear();
     Ok(outcomes)
-}
-
-fn write(path: &Path, evaluation: &Evaluation) -> anyhow::Result<()> {
-    std::fs::write(path, report::page(evaluation)?).with_context(|| {
-        let path = path.display();
-        say(
-            format!("{path} 写不了；请用 --html 指定别的位置"),
-            format!("{path} cannot be written; name another place with --html"),
-        )
-    })
 }

@@ -1,7 +1,7 @@
 //! `intentgate report`: what a period came to.
 
 use std::io::{self, ErrorKind, Write};
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use anyhow::Context;
 use clap::Args;
@@ -11,7 +11,9 @@ use jiff::tz::TimeZone;
 use rusqlite::Connection;
 
 use super::exit::NothingThere;
-use super::terminal::{DIM, heading, lines, paint, plain_table, print_table, shortened};
+use super::terminal::{
+    DIM, heading, lines, paint, plain_table, print_table, shortened, write_page,
+};
 use crate::config::Config;
 use crate::embed::Embedder;
 use crate::journal::{self, read};
@@ -75,7 +77,7 @@ impl ReportCommand {
             printed => printed?,
         }
         if let Some(path) = &self.html {
-            write(path, &report)?;
+            write_page(path, &page::page(&report)?)?;
         }
         nothing.map_or(Ok(()), |nothing| Err(nothing?.into()))
     }
@@ -229,16 +231,6 @@ fn print_rows(out: &mut impl Write, table: &Table) -> io::Result<()> {
         writeln!(out, "  {}", paint(DIM, &more))?;
     }
     Ok(())
-}
-
-fn write(path: &Path, report: &Report) -> anyhow::Result<()> {
-    std::fs::write(path, page::page(report)?).with_context(|| {
-        let path = path.display();
-        say(
-            format!("{path} 写不了；请用 --html 指定别的位置"),
-            format!("{path} cannot be written; name another place with --html"),
-        )
-    })
 }
 
 fn into_io(error: csv::Error) -> io::Error {

@@ -1,9 +1,11 @@
 //! What commands write for people: language, colour, short lines, progress.
 
 use std::io::{self, Write};
+use std::path::Path;
 use std::time::Duration;
 
 use anstyle::{AnsiColor, Style};
+use anyhow::Context;
 use comfy_table::presets::NOTHING;
 use comfy_table::{ContentArrangement, Table};
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
@@ -127,6 +129,17 @@ pub(super) fn print_table(out: &mut impl Write, table: &mut Table) -> io::Result
         writeln!(out, "{line}")?;
     }
     Ok(())
+}
+
+/// Writes a page where `--html` says.
+pub(super) fn write_page(path: &Path, page: &str) -> anyhow::Result<()> {
+    std::fs::write(path, page).with_context(|| {
+        let path = path.display();
+        say(
+            format!("{path} 写不了；请用 --html 指定别的位置"),
+            format!("{path} cannot be written; name another place with --html"),
+        )
+    })
 }
 
 #[cfg(test)]

@@ -1,8 +1,8 @@
 //! What the configuration says of prices, and of what is kept.
 
+use crate::chat::Usage;
 use crate::config::{self, Config, Tokenizers};
 use crate::problem::Problems;
-use crate::record::Usage;
 
 /// Prices, tokenizers and what is kept, as a request saw them.
 #[derive(Debug)]

@@ -3,7 +3,8 @@
 //! Alike are questions whose static vectors have a cosine of at least 0.45, without what most texts have in
 //! common: the middle of the background, and the directions in which its rows differ most, which tell languages and
 //! turns of phrase apart and not subjects (Mu and Viswanath 2018, "All-but-the-Top"). The question with the most
-//! alike ones makes the first group with them, of the rest the one with the most the second, and so on (Taylor 1995; Butina 1999): the same groups each time, in whatever order they came.
+//! alike ones makes the first group with them, of the rest the one with the most the second, and so on (Taylor 1995;
+//! Butina 1999): the same groups each time, in whatever order they came.
 
 use std::cmp::Reverse;
 use std::collections::HashMap;

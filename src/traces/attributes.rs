@@ -12,7 +12,8 @@ use http::{Method, Version};
 use opentelemetry::{KeyValue, Value};
 
 use crate::chat::Protocol;
-use crate::record::{Record, Usage};
+use crate::chat::Usage;
+use crate::record::Record;
 use crate::verdict::Stage;
 
 /// What is exported of one text that a client wrote.

@@ -10,7 +10,8 @@ use opentelemetry_sdk::trace::{IdGenerator, RandomIdGenerator, SpanData, SpanEve
 use super::Request;
 use super::attributes::{self, Attributes, Heard};
 use crate::chat::Protocol;
-use crate::record::{Record, Usage};
+use crate::chat::Usage;
+use crate::record::Record;
 
 /// The spans of one request: its own, and inside it one of its verdict and one of what the upstream was asked.
 pub(super) fn of(
@@ -148,7 +149,7 @@ mod tests {
 
     use super::attributes::MAX_BYTES;
     use super::*;
-    use crate::record::UsageSource;
+    use crate::chat::UsageSource;
 
     fn record(protocol: Option<Protocol>) -> Record {
         Record {
