@@ -183,6 +183,7 @@ impl Config {
         config.journal.root_paths(folder);
         config.prices.root_paths(folder);
         let mut checks = config.upstream.check();
+        checks.extend(config.model.check());
         checks.extend(config.prices.check());
         let own = config.gate.check(&config.shop).into_iter();
         let own = own

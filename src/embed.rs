@@ -1,40 +1,51 @@
-//! Text → vectors, on the CPU, through the bundled model.
+//! Text → vectors: on the CPU through the bundled model or one of the shop's choice, or through an embeddings API.
 //!
-//! Two stages, each a session of ONNX Runtime on threads of its own behind a bounded queue: the static
-//! stage looks token vectors up and averages them, the encoder runs the transformer over them.
+//! The bundled model has two stages, each a session of ONNX Runtime on threads of its own behind a bounded
+//! queue: the static stage looks token vectors up and averages them, the encoder runs the transformer over
+//! them. Other models have one.
 
+mod bundled;
 mod encoder;
 mod error;
+mod facts;
+mod local;
 mod manifest;
 mod queue;
+mod remote;
 mod runtime;
 mod static_stage;
 pub mod store;
 mod tokens;
 
-use std::path::Path;
-use std::time::Duration;
+use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
+
+use futures_util::future::try_join_all;
 
 pub use error::{EmbedError, LoadError};
+pub use facts::{Block, Facts, Layout};
 pub use manifest::Manifest;
+pub use remote::Usage;
+pub use static_stage::TokenVectors;
 pub use tokens::{Tokenizer, Tokens};
 
+use crate::catalogue::{self, Entry};
 use crate::config::{Model, find_default};
+use crate::hub::Hub;
 use crate::verdict::Stage;
-use encoder::Encoder;
+use bundled::Bundled;
+use local::Local;
 use queue::Queue;
-use static_stage::StaticStage;
-pub use static_stage::TokenVectors;
+use remote::Remote;
 
 /// A text as vectors.
 #[derive(Clone, Debug)]
 pub struct Embedding {
-    /// Unit vectors one after the other, each of the model's dimension: the mean of the static token vectors;
-    /// behind the encoder also that of the hidden states after layer 6, and of the last layer's.
+    /// Unit vectors one after the other, as [`Facts::layout`] says; behind the static stage the first alone.
     pub vectors: Box<[f32]>,
     /// How far it went.
     pub stage: Stage,
-    /// Tokens that the model saw, prefix and markers included.
+    /// Tokens that the model saw, prompt and marks included; 0 where an API does not say.
     pub tokens: usize,
     /// Whether the text was longer than the model reads.
     pub truncated: bool,
@@ -44,57 +55,75 @@ pub struct Embedding {
     pub encoder_time: Duration,
 }
 
-/// How many unit vectors an [`Embedding`] holds behind the encoder.
-pub const BLOCKS: usize = 3;
+/// What a model of one stage makes of a text.
+#[derive(Clone, Debug, PartialEq)]
+struct Embedded {
+    /// Unit vectors one after the other.
+    vectors: Box<[f32]>,
+    /// Tokens that the model saw; 0 where an API does not say.
+    tokens: usize,
+    /// Whether the text was longer than the model reads.
+    truncated: bool,
+}
 
 /// The model, loaded.
 #[derive(Debug)]
 pub struct Embedder {
-    manifest: Manifest,
-    static_stage: Queue<String, TokenVectors>,
-    encoder: Queue<TokenVectors, Embedding>,
+    facts: Facts,
+    engine: Engine,
     threads: usize,
 }
 
+#[derive(Debug)]
+enum Engine {
+    Bundled(Bundled),
+    Local(Queue<Vec<String>, Vec<Embedded>>),
+    Remote(Remote),
+}
+
+/// Texts that a local model embeds in one run, where they are examples: a question waits for one run at most.
+const BATCH: usize = 8;
+
 impl Embedder {
-    /// Loads ONNX Runtime and the model that the configuration names, and starts the threads.
+    /// Loads the model that the configuration names, and starts its threads. A model of the hub has been pulled
+    /// before.
     ///
     /// # Errors
     /// What is missing or wrong, with the next step.
     pub fn load(config: &Model) -> Result<Self, LoadError> {
-        let environment = runtime::load(config.runtime.as_deref())?;
-        let folder = match &config.path {
-            Some(path) => path.clone(),
-            None => find_default(manifest::BUNDLED).ok_or(LoadError::NoModel)?,
-        };
-        let manifest = Manifest::read(&folder)?;
+        let known = config.hub.as_ref().or(config.name.as_ref());
+        let known = known.and_then(|name| catalogue::find(name));
         let threads = config.threads.get();
-        let encoders = (0..threads)
-            .map(|_| Encoder::load(&environment, &folder, manifest.dimension))
-            .collect::<Result<Vec<_>, _>>()?;
-        let static_stage = StaticStage::load(&environment, &folder)?;
-        // Last: its many small pieces fill the holes that opening the sessions left in the heap.
-        let tokenizer = Tokenizer::load(&manifest, &folder)?;
-        let bound = config.queue.get();
+        if config.url.is_some() {
+            let (remote, facts) = Remote::start(config, known)?;
+            return Ok(Embedder {
+                facts,
+                engine: Engine::Remote(remote),
+                threads,
+            });
+        }
+        let folder = folder(config)?;
+        let environment = runtime::load(config.runtime.as_deref())?;
+        if folder.join(manifest::FILE).is_file() {
+            let (bundled, facts) = Bundled::load(&environment, &folder, config)?;
+            return Ok(Embedder {
+                facts,
+                engine: Engine::Bundled(bundled),
+                threads,
+            });
+        }
+        let (mut local, facts) = Local::load(&environment, &folder, config, known)?;
+        let work: queue::Work<_, _> = Box::new(move |texts: Vec<String>| local.embed(&texts));
         Ok(Embedder {
-            manifest,
-            static_stage: Queue::start(
-                "embed-static",
-                bound,
-                vec![static_stage.into_work(tokenizer)],
-            )?,
-            encoder: Queue::start(
-                "embed-encoder",
-                bound,
-                encoders.into_iter().map(Encoder::into_work).collect(),
-            )?,
+            facts,
+            engine: Engine::Local(Queue::start("embed", config.queue.get(), vec![work])?),
             threads,
         })
     }
 
-    /// What the model says of itself.
-    pub fn manifest(&self) -> &Manifest {
-        &self.manifest
+    /// What is known of the model.
+    pub fn facts(&self) -> &Facts {
+        &self.facts
     }
 
     /// How many questions are embedded at the same time.
@@ -104,40 +133,116 @@ impl Embedder {
 
     /// Questions that wait for a stage.
     pub fn waiting(&self) -> usize {
-        self.static_stage.waiting() + self.encoder.waiting()
+        match &self.engine {
+            Engine::Bundled(bundled) => bundled.waiting(),
+            Engine::Local(queue) => queue.waiting(),
+            Engine::Remote(remote) => remote.waiting(),
+        }
     }
 
-    /// Embeds one text, as far as `stage`. Dropping the future takes the question out of the queue.
+    /// What an embeddings API has been asked; none where the model is here.
+    pub fn usage(&self) -> Option<Usage> {
+        match &self.engine {
+            Engine::Remote(remote) => Some(remote.usage()),
+            Engine::Bundled(_) | Engine::Local(_) => None,
+        }
+    }
+
+    /// Embeds one text, as far as `stage`, or as far as the model goes where it has no static stage. Dropping the
+    /// future takes the question out of the queue.
     ///
     /// # Errors
     /// [`EmbedError::QueueFull`] at once when too many wait; [`EmbedError::Failed`] when the model fails.
     pub async fn embed(&self, text: String, stage: Stage) -> Result<Embedding, EmbedError> {
-        let read = self.read(text).await?;
-        match stage {
-            Stage::Encoder => self.encode(read).await,
-            Stage::Cache | Stage::Static => Ok(read.into()),
-        }
+        let start = Instant::now();
+        let embedded = match &self.engine {
+            Engine::Bundled(bundled) => return bundled.embed(text, stage).await,
+            Engine::Local(queue) => queue.run(vec![text]).await?.pop(),
+            Engine::Remote(remote) => Some(remote.question(text).await?),
+        };
+        let embedded = embedded.ok_or_else(|| EmbedError::Failed("no vector".to_owned()))?;
+        Ok(Embedding {
+            vectors: embedded.vectors,
+            stage: Stage::Encoder,
+            tokens: embedded.tokens,
+            truncated: embedded.truncated,
+            static_time: Duration::ZERO,
+            encoder_time: start.elapsed(),
+        })
     }
 
-    /// The static stage alone; [`Embedder::encode`] goes on from there.
+    /// The static stage alone, where the model has one; [`Embedder::encode`] goes on from there.
     ///
     /// # Errors
     /// As [`Embedder::embed`].
-    pub async fn read(&self, text: String) -> Result<TokenVectors, EmbedError> {
-        self.static_stage.run(text).await
+    pub async fn read(&self, text: String) -> Result<Option<TokenVectors>, EmbedError> {
+        match &self.engine {
+            Engine::Bundled(bundled) => bundled.read(text).await.map(Some),
+            Engine::Local(_) | Engine::Remote(_) => Ok(None),
+        }
     }
 
-    /// What is left to an [`Embedding`] behind the encoder.
+    /// What is left to an [`Embedding`] behind the static stage.
     ///
     /// # Errors
     /// As [`Embedder::embed`].
     pub async fn encode(&self, read: TokenVectors) -> Result<Embedding, EmbedError> {
-        self.encoder.run(read).await
+        match &self.engine {
+            Engine::Bundled(bundled) => bundled.encode(read).await,
+            Engine::Local(_) | Engine::Remote(_) => Err(EmbedError::Failed(
+                "the model has no static stage".to_owned(),
+            )),
+        }
+    }
+
+    /// So many examples are best given to [`Embedder::examples`] at a time: they keep the model busy, and a
+    /// customer's question waits for no more than these.
+    pub fn batch(&self) -> usize {
+        match &self.engine {
+            Engine::Bundled(_) => self.threads,
+            Engine::Local(_) => BATCH,
+            Engine::Remote(_) => remote::BATCH,
+        }
+    }
+
+    /// Embeds examples, as far as `stage`; they come back in order.
+    ///
+    /// # Errors
+    /// As [`Embedder::embed`].
+    pub async fn examples(
+        &self,
+        texts: Vec<String>,
+        stage: Stage,
+    ) -> Result<Vec<Box<[f32]>>, EmbedError> {
+        let embedded = match &self.engine {
+            Engine::Bundled(bundled) => {
+                let each = texts.into_iter().map(|text| bundled.embed(text, stage));
+                let embedded = try_join_all(each).await?;
+                return Ok(embedded.into_iter().map(|one| one.vectors).collect());
+            }
+            Engine::Local(queue) => queue.run(texts).await?,
+            Engine::Remote(remote) => remote.examples(texts).await?,
+        };
+        Ok(embedded.into_iter().map(|one| one.vectors).collect())
     }
 }
 
+/// Where the model's files are.
+fn folder(config: &Model) -> Result<PathBuf, LoadError> {
+    if let Some(path) = &config.path {
+        return Ok(path.clone());
+    }
+    let Some(name) = &config.hub else {
+        return find_default(manifest::BUNDLED).ok_or(LoadError::NoModel);
+    };
+    let known: Option<&Entry> = catalogue::find(name);
+    Hub::of_environment()
+        .found(config, known)
+        .ok_or_else(|| LoadError::NotPulled { name: name.clone() })
+}
+
 /// The bundled model's or another model's folder holds these.
-fn require(folder: &Path, name: &str) -> Result<std::path::PathBuf, LoadError> {
+fn require(folder: &Path, name: &str) -> Result<PathBuf, LoadError> {
     let path = folder.join(name);
     if path.is_file() {
         Ok(path)

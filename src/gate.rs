@@ -19,8 +19,9 @@ use tokio::time::timeout;
 use crate::bare::is_bare;
 use crate::chat::{Context, Prompt, Text};
 use crate::config::{self, Mode, Stages};
-use crate::embed::{EmbedError, Embedder};
+use crate::embed::{EmbedError, Embedder, Embedding};
 use crate::intent::Action;
+use crate::judge::Judge;
 use crate::snapshot::Snapshot;
 use crate::verdict::{Assessment, Decision, Reason, Stage, Timings};
 use notices::Notices;
@@ -103,6 +104,9 @@ impl Gate {
             Text::None => return Decision::unjudged(Reason::NoText),
             Text::UnknownShape => return Decision::unjudged(Reason::UnknownShape),
         };
+        if !snapshot.judge.is_fitted() {
+            return Decision::unjudged(Reason::NotReady);
+        }
         match self.evidence(snapshot, text, &prompt.context).await {
             Ok(evidence) => {
                 let decision = policy::decide(snapshot, self.policy(), &evidence);
@@ -215,7 +219,10 @@ impl Gate {
         full: bool,
     ) -> Result<Assessment, EmbedError> {
         let judge = &snapshot.judge;
-        let read = self.embedder.read(text.to_owned()).await?;
+        let Some(read) = self.embedder.read(text.to_owned()).await? else {
+            let embedding = self.embedder.embed(text.to_owned(), Stage::Encoder).await?;
+            return Ok(encoded(judge, embedding, Timings::default()));
+        };
         let mut timings = Timings {
             static_stage: read.time,
             ..Timings::default()
@@ -236,16 +243,21 @@ impl Gate {
             }
         }
         let embedding = self.embedder.encode(read).await?;
-        timings.encoder = embedding.encoder_time;
-        let start = Instant::now();
-        let verdict = judge.verdict(Stage::Encoder, &embedding.vectors);
-        timings.verdict += start.elapsed();
-        Ok(Assessment {
-            verdict,
-            stage: Stage::Encoder,
-            tokens,
-            truncated,
-            timings,
-        })
+        Ok(encoded(judge, embedding, timings))
+    }
+}
+
+/// The verdict on all that the model makes of a text, after `timings`.
+fn encoded(judge: &Judge, embedding: Embedding, mut timings: Timings) -> Assessment {
+    timings.encoder = embedding.encoder_time;
+    let start = Instant::now();
+    let verdict = judge.verdict(Stage::Encoder, &embedding.vectors);
+    timings.verdict += start.elapsed();
+    Assessment {
+        verdict,
+        stage: Stage::Encoder,
+        tokens: embedding.tokens,
+        truncated: embedding.truncated,
+        timings,
     }
 }

@@ -21,13 +21,11 @@ pub use promise::{Promise, Thresholds};
 
 use std::collections::HashSet;
 
-use crate::embed::BLOCKS;
+use crate::embed::Layout;
 use crate::intent::Action;
 use crate::verdict::{Candidate, Stage, Topic, Verdict};
 use head::{Head, HeldOut};
 
-/// How much each of an embedding's unit vectors counts beside the others: static, layer 6, last layer.
-const WEIGHTS: [f32; BLOCKS] = [0.5, 0.7, 1.0];
 /// Log-odds where nothing rejects.
 const NOTHING_REJECTS: f64 = 10.0;
 /// Candidates that a verdict names, beside the likeliest of each action.
@@ -40,7 +38,7 @@ pub struct Group<'a> {
     pub topic: Topic,
     /// What is done about it.
     pub action: Action,
-    /// The examples' embeddings, at least one; one unit vector each, or [`BLOCKS`] of them.
+    /// The examples' embeddings, at least one; each of the layout's length, or of its static stage's.
     pub examples: Vec<&'a [f32]>,
 }
 
@@ -62,8 +60,8 @@ pub struct Material<'a> {
     pub business: Vec<&'a [f32]>,
     /// What is clear only from what was said before.
     pub follow_ups: Vec<&'a [f32]>,
-    /// The length of one unit vector.
-    pub dimension: usize,
+    /// What an embedding's numbers are.
+    pub layout: &'a Layout,
 }
 
 impl<'a> Material<'a> {
@@ -73,6 +71,16 @@ impl<'a> Material<'a> {
         groups
             .chain([self.business.clone(), self.follow_ups.clone()])
             .collect()
+    }
+
+    /// How far the examples are embedded.
+    fn stage(&self) -> Stage {
+        let first = self.groups.iter().find_map(|group| group.examples.first());
+        let length = first.map_or(0, |example| example.len());
+        match self.layout.static_length() {
+            Some(of_static) if length <= of_static => Stage::Static,
+            _ => Stage::Encoder,
+        }
     }
 
     /// Takes out what the shop's own examples claim, and kinds of which nothing is left.
@@ -106,9 +114,12 @@ enum Side {
 #[derive(Clone, Debug)]
 pub struct Judge {
     topics: Vec<(Topic, Action)>,
-    static_head: Head,
-    /// None where the examples have static vectors only.
-    encoder_head: Option<Head>,
+    /// What has read everything of the examples, and how far that goes.
+    /// None before there are any.
+    head: Option<Head>,
+    stage: Stage,
+    /// What judges before it by static vectors; none where there are none, or nothing else.
+    static_head: Option<Head>,
     /// Multiplies scores before the softmax over topics.
     sharpness: f64,
     /// What decisions compare verdicts with.
@@ -136,42 +147,68 @@ impl Judge {
     /// Fits heads and thresholds, and reviews every example. `false_reject_target` is the share of real
     /// questions that may be turned away.
     pub fn fit(material: &Material<'_>, false_reject_target: f64) -> (Judge, Vec<Reviewed>) {
-        let (static_head, first) = Head::fit(material, &WEIGHTS_OF_STATIC, false);
-        let (encoder_head, full) = match stage_of(material) {
-            Stage::Encoder => Some(Head::fit(material, &WEIGHTS, true)).unzip(),
-            Stage::Cache | Stage::Static => (None, None),
+        let (layout, stage) = (material.layout, material.stage());
+        let first = layout.static_blocks();
+        let first = first.map(|blocks| Head::fit(material, blocks, false));
+        let (first, (head, held_out)) = match (first, stage) {
+            (Some(only), Stage::Cache | Stage::Static) => (None, only),
+            (first, _) => (first, Head::fit(material, &layout.blocks, true)),
         };
-        let (before, held_out) = match &full {
-            Some(full) => (Some(&*first), full),
-            None => (None, &first),
-        };
+        let (static_head, before) = first.unzip();
         let topics: Vec<_> = material
             .groups
             .iter()
             .map(|group| (group.topic.clone(), group.action))
             .collect();
         let actions: Vec<_> = topics.iter().map(|(_, action)| *action).collect();
-        let thresholds = Thresholds::fit(before, held_out, &actions, false_reject_target);
+        let thresholds =
+            Thresholds::fit(before.as_deref(), &held_out, &actions, false_reject_target);
         let promise = match actions.contains(&Action::Reject) {
-            true => Promise::of(held_out, &actions, &thresholds),
+            true => Promise::of(&held_out, &actions, &thresholds),
             false => Promise::default(),
         };
         let judge = Judge {
             topics,
+            head: Some(head),
+            stage,
             static_head,
-            encoder_head,
-            sharpness: sharpness(held_out),
+            sharpness: sharpness(&held_out),
             thresholds,
             promise,
         };
-        (judge, reviewed(held_out, material.groups.len()))
+        (judge, reviewed(&held_out, material.groups.len()))
+    }
+
+    /// What stands for a judge until the examples are embedded.
+    pub fn unfitted() -> Judge {
+        Judge {
+            topics: Vec::new(),
+            head: None,
+            stage: Stage::Encoder,
+            static_head: None,
+            sharpness: 1.0,
+            thresholds: Thresholds::default(),
+            promise: Promise::default(),
+        }
+    }
+
+    /// Whether it judges.
+    pub fn is_fitted(&self) -> bool {
+        self.head.is_some()
     }
 
     /// The verdict on one embedding: static vectors alone, or all that the examples had.
     pub fn verdict(&self, stage: Stage, vectors: &[f32]) -> Verdict {
-        let head = match (&self.encoder_head, stage) {
-            (Some(head), Stage::Encoder) => head,
-            _ => &self.static_head,
+        let head = match (&self.static_head, stage) {
+            (Some(head), Stage::Cache | Stage::Static) => Some(head),
+            _ => self.head.as_ref(),
+        };
+        let Some(head) = head else {
+            return Verdict {
+                log_odds: NOTHING_REJECTS,
+                as_follow_up: NOTHING_REJECTS,
+                candidates: Vec::new(),
+            };
         };
         let reading = head.read(vectors);
         let (mut log_odds, mut as_follow_up) = (reading.log_odds, reading.as_follow_up);
@@ -196,10 +233,7 @@ impl Judge {
 
     /// How far questions are embedded: as far as the examples were.
     pub fn stage(&self) -> Stage {
-        match self.encoder_head {
-            Some(_) => Stage::Encoder,
-            None => Stage::Static,
-        }
+        self.stage
     }
 
     /// Whether anything rejects.
@@ -215,8 +249,8 @@ impl Judge {
 
     /// An embedding without what all have in common, of unit length.
     pub fn centred(&self, vectors: &[f32]) -> Vec<f32> {
-        let head = self.encoder_head.as_ref().unwrap_or(&self.static_head);
-        head.centred(vectors)
+        let head = self.head.as_ref();
+        head.map_or_else(Vec::new, |head| head.centred(vectors))
     }
 
     /// Cosine of two embeddings without what all have in common.
@@ -248,22 +282,6 @@ impl Judge {
             place <= NAMED || first
         });
         candidates
-    }
-}
-
-/// The static head reads the first unit vector alone.
-static WEIGHTS_OF_STATIC: [f32; 1] = [1.0];
-
-fn stage_of(material: &Material<'_>) -> Stage {
-    let length = material
-        .groups
-        .iter()
-        .find_map(|group| group.examples.first())
-        .map_or(0, |example| example.len());
-    if length > material.dimension {
-        Stage::Encoder
-    } else {
-        Stage::Static
     }
 }
 

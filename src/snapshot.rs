@@ -9,7 +9,6 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
-use futures_util::future::try_join_all;
 use moka::sync::Cache;
 use tokio::task::block_in_place;
 use tokio::time::sleep;
@@ -136,7 +135,7 @@ impl Preparation<'_> {
     }
 
     /// The snapshot to begin with. Where a full one would keep customers waiting it judges by static vectors
-    /// alone, and serves until the full one is there.
+    /// alone, or not at all where the model has none, and serves until the full one is there.
     ///
     /// # Errors
     /// As [`Preparation::run`].
@@ -153,8 +152,11 @@ impl Preparation<'_> {
             let complete = self.complete(intents, &background, texts, vectors, progress);
             return Ok(complete.await?.0);
         }
+        let Some(length) = self.embedder.facts().layout.static_length() else {
+            return Ok(self.snapshot(intents, Judge::unfitted()));
+        };
         for known in vectors.values_mut() {
-            *known = known[..self.embedder.manifest().dimension].into();
+            *known = known[..length].into();
         }
         let new = unknown(texts, &vectors);
         vectors.extend(self.embed(&new, Stage::Static, |_, _| {}).await?);
@@ -183,13 +185,23 @@ impl Preparation<'_> {
         background: &Background,
         vectors: Vectors,
     ) -> (Snapshot, Review) {
-        let dimension = self.embedder.manifest().dimension;
+        let layout = &self.embedder.facts().layout;
         let (judge, examples, claimed) = block_in_place(|| {
-            let (material, claimed) = background.material(&intents, &vectors, dimension);
+            let (material, claimed) = background.material(&intents, &vectors, layout);
             let (judge, examples) = Judge::fit(&material, self.gate.false_reject_target);
             (judge, examples, claimed)
         });
-        let snapshot = Snapshot {
+        let snapshot = self.snapshot(intents, judge);
+        let review = Review {
+            vectors,
+            examples,
+            claimed,
+        };
+        (snapshot, review)
+    }
+
+    fn snapshot(self, intents: Vec<Intent>, judge: Judge) -> Snapshot {
+        Snapshot {
             intents,
             reject_reply: self.context.default_reply(),
             judge,
@@ -200,16 +212,9 @@ impl Preparation<'_> {
                     u32::try_from(size).unwrap_or(u32::MAX)
                 })
                 .build(),
-        };
-        let review = Review {
-            vectors,
-            examples,
-            claimed,
-        };
-        (snapshot, review)
+        }
     }
 
-    /// No more at a time than there are threads, so that a customer's question waits for at most one example.
     async fn embed(
         self,
         texts: &[String],
@@ -217,8 +222,8 @@ impl Preparation<'_> {
         progress: impl Fn(usize, usize),
     ) -> Result<Vec<(String, Box<[f32]>)>, EmbedError> {
         let mut embedded = Vec::with_capacity(texts.len());
-        for some in texts.chunks(self.embedder.threads()) {
-            let vectors = try_join_all(some.iter().map(|text| self.embed_one(text, stage))).await?;
+        for some in texts.chunks(self.embedder.batch()) {
+            let vectors = self.embed_some(some, stage).await?;
             embedded.extend(some.iter().cloned().zip(vectors));
             progress(embedded.len(), texts.len());
         }
@@ -226,10 +231,14 @@ impl Preparation<'_> {
     }
 
     /// Examples can wait where questions cannot.
-    async fn embed_one(self, text: &str, stage: Stage) -> Result<Box<[f32]>, EmbedError> {
+    async fn embed_some(
+        self,
+        texts: &[String],
+        stage: Stage,
+    ) -> Result<Vec<Box<[f32]>>, EmbedError> {
         loop {
-            match self.embedder.embed(text.to_owned(), stage).await {
-                Ok(embedding) => return Ok(embedding.vectors),
+            match self.embedder.examples(texts.to_vec(), stage).await {
+                Ok(vectors) => return Ok(vectors),
                 Err(EmbedError::QueueFull) => sleep(WAIT_FOR_QUESTIONS).await,
                 Err(error) => return Err(error),
             }

@@ -201,16 +201,22 @@ async fn first_snapshot(
 ) -> anyhow::Result<(Snapshot, Vec<IntentFile>)> {
     let files = intents.read()?;
     let snapshot = terminal::prepare_first(intents, &files, embedder).await?;
-    if snapshot.judge.stage() == Stage::Encoder {
+    let judge = &snapshot.judge;
+    if judge.is_fitted() && judge.stage() == Stage::Encoder {
         return Ok((snapshot, files));
     }
-    tracing::info!(
-        "{}",
+    let meanwhile = if judge.is_fitted() {
         say(
             "先用静态向量判断；完整的判断准备好后自动换上",
             "judging by static vectors until the full judge is ready",
         )
-    );
+    } else {
+        say(
+            "例句的向量还没有算好；在此之前全部转发",
+            "the examples are not embedded yet; until they are, everything is forwarded",
+        )
+    };
+    tracing::info!("{meanwhile}");
     Ok((snapshot, Vec::new()))
 }
 

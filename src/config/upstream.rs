@@ -214,7 +214,9 @@ impl Default for Upstream {
     }
 }
 
-fn base_url<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Url>, D::Error> {
+pub(super) fn base_url<'de, D: Deserializer<'de>>(
+    deserializer: D,
+) -> Result<Option<Url>, D::Error> {
     let accepted = || {
         Phrase::new(
             "不是上游地址；请写 OpenAI 客户端用的 base URL，如 \"https://api.example.com/v1\"",

@@ -7,9 +7,10 @@ use ort::environment::Environment;
 use ort::session::Session;
 use ort::value::TensorRef;
 
+use super::bundled::WEIGHTS;
 use super::queue::Work;
 use super::static_stage::{TokenVectors, open_session};
-use super::{BLOCKS, EmbedError, Embedding, LoadError, require};
+use super::{EmbedError, Embedding, LoadError, require};
 use crate::verdict::Stage;
 
 /// An encoder's session.
@@ -41,7 +42,7 @@ impl Encoder {
                 TensorRef::from_array_view(([1, text.count, self.dimension], text.tokens.as_slice()))?,
             "attention_mask" => TensorRef::from_array_view(([1, text.count], mask.as_slice()))?,
         ])?;
-        let mut vectors = Vec::with_capacity(BLOCKS * self.dimension);
+        let mut vectors = Vec::with_capacity(WEIGHTS.len() * self.dimension);
         vectors.extend_from_slice(&text.mean);
         for name in ["layer_6_embedding", "sentence_embedding"] {
             vectors.extend_from_slice(outputs[name].try_extract_tensor::<f32>()?.1);

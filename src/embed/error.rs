@@ -45,6 +45,25 @@ pub enum LoadError {
         /// What is wrong.
         error: String,
     },
+    /// A model of the hub is not on this machine.
+    NotPulled {
+        /// `owner/name`.
+        name: String,
+    },
+    /// A fact that is needed stands in none of the model's files.
+    Unknown {
+        /// Which fact.
+        fact: Phrase,
+        /// How to give it: the key and what it takes.
+        remedy: Phrase,
+    },
+    /// An embeddings API cannot be asked, or does not answer as one.
+    Unreachable {
+        /// Its base URL.
+        url: String,
+        /// What happened.
+        error: String,
+    },
     /// A thread could not be started.
     NoThread {
         /// What the system said.
@@ -98,6 +117,27 @@ impl LoadError {
                 format!(
                     "the model's file {} is wrong: {error}.\nNext: fetch the file again (git checkout), or check model.path.",
                     path.display()
+                ),
+            ),
+            LoadError::NotPulled { name } => Phrase::new(
+                format!("模型 {name} 还没有下载。\n下一步：运行 `intentgate model pull {name}`。"),
+                format!(
+                    "the model {name} is not on this machine.\nNext: run `intentgate model pull {name}`."
+                ),
+            ),
+            LoadError::Unknown { fact, remedy } => Phrase::new(
+                format!("模型的文件没有说明{}。\n下一步：{}。", fact.zh, remedy.zh),
+                format!(
+                    "the model's files do not say {}.\nNext: {}.",
+                    fact.en, remedy.en
+                ),
+            ),
+            LoadError::Unreachable { url, error } => Phrase::new(
+                format!(
+                    "问不到 {url} 的向量接口：{error}。\n下一步：检查 model.url、model.name 和 model.api_key；写上 model.dimensions，则它没起来时也能启动。"
+                ),
+                format!(
+                    "the embeddings API at {url} gives no vectors: {error}.\nNext: check model.url, model.name and model.api_key; with model.dimensions set, a start does not need it."
                 ),
             ),
             LoadError::NoThread { error } => Phrase::new(

@@ -9,6 +9,8 @@ use sha2::{Digest, Sha256};
 
 use super::{LoadError, require};
 
+/// The manifest's name; a folder with one has the bundled model's layout.
+pub(super) const FILE: &str = "manifest.json";
 /// The bundled model's folder, from the project's root.
 pub(super) const BUNDLED: &str = "models/multilingual-e5-small";
 
@@ -23,6 +25,9 @@ pub struct Manifest {
     pub prefix: String,
     /// The most tokens it reads, prefix and markers included.
     pub max_tokens: usize,
+    /// ISO 639-1 codes of the languages it knows, or `multilingual`.
+    #[serde(default = "multilingual")]
+    pub languages: Vec<String>,
     /// Its files.
     files: BTreeMap<String, File>,
     /// Tells models apart, and states of one model: the checksum of the manifest.
@@ -38,7 +43,7 @@ struct File {
 impl Manifest {
     /// Reads a model's manifest and checks its files against it.
     pub(super) fn read(folder: &Path) -> Result<Self, LoadError> {
-        let path = require(folder, "manifest.json")?;
+        let path = require(folder, FILE)?;
         let wrong = |error: String| LoadError::WrongFile {
             path: path.clone(),
             error,
@@ -61,6 +66,10 @@ impl Manifest {
         }
         Ok(manifest)
     }
+}
+
+fn multilingual() -> Vec<String> {
+    vec!["multilingual".to_owned()]
 }
 
 fn checksum(path: &Path) -> io::Result<String> {

@@ -4,7 +4,7 @@ use std::path::Path;
 
 use kitoken::Kitoken;
 
-use super::{LoadError, Manifest, require};
+use super::{LoadError, require};
 
 /// The model's tokenizer.
 #[derive(Debug)]
@@ -30,11 +30,11 @@ pub struct Tokens {
 const LONGEST_TOKEN: usize = 64;
 
 impl Tokenizer {
-    /// Reads `tokenizer.json` of a model's folder.
+    /// Reads `tokenizer.json` of a model's folder. What it makes begins with `prompt` and has at most `max_tokens`.
     ///
     /// # Errors
     /// A file that is not there or is no tokenizer.
-    pub fn load(manifest: &Manifest, folder: &Path) -> Result<Self, LoadError> {
+    pub fn load(folder: &Path, prompt: &str, max_tokens: usize) -> Result<Self, LoadError> {
         let path = require(folder, "tokenizer.json")?;
         let wrong = |error: String| LoadError::WrongFile {
             path: path.clone(),
@@ -49,8 +49,8 @@ impl Tokenizer {
             begin: mark("<s>")?,
             end: mark("</s>")?,
             inner,
-            prefix: manifest.prefix.clone(),
-            max_tokens: manifest.max_tokens,
+            prefix: prompt.to_owned(),
+            max_tokens,
         })
     }
 

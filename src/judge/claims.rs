@@ -2,7 +2,7 @@
 //! about the weather.
 
 use super::head::Head;
-use super::{Material, Side, WEIGHTS_OF_STATIC, stage_of};
+use super::{Material, Side};
 use crate::verdict::{Stage, Topic};
 
 /// An intent claims a row that is nearer to it than to any other kind of the background, by so many nats.
@@ -19,14 +19,21 @@ pub struct Claims {
 }
 
 impl Claims {
-    /// Finds them. Static vectors are enough to tell.
+    /// Finds them. Static vectors are enough to tell, where there are any.
     pub fn of(material: &Material<'_>) -> Claims {
         let own = |group: usize| matches!(material.groups[group].topic, Topic::Intent(_));
         // A judge of static vectors alone serves for the seconds until the full one is there.
-        if (0..material.groups.len()).all(own) || stage_of(material) == Stage::Static {
+        if (0..material.groups.len()).all(own) || material.stage() == Stage::Static {
             return Claims::default();
         }
-        let (head, held_out) = Head::fit(material, &WEIGHTS_OF_STATIC, false);
+        let (head, held_out) = Head::fit(
+            material,
+            material
+                .layout
+                .static_blocks()
+                .unwrap_or(&material.layout.blocks),
+            false,
+        );
         let best = |scores: &[f64], of: &dyn Fn(usize) -> bool| {
             let scores = scores.iter().enumerate().filter(|(group, _)| of(*group));
             scores

@@ -6,6 +6,7 @@ use super::calibration::{Calibration, Evidence};
 use super::density::Density;
 use super::space::{Axes, Centring, Point, Rows, Sums};
 use super::{Material, Side};
+use crate::embed::Block;
 
 /// Each example is judged once by what was fitted without it.
 const FOLDS: usize = 5;
@@ -51,16 +52,16 @@ pub(super) struct HeldOut {
 }
 
 impl Head {
-    /// Fits a head on the first `weights.len()` unit vectors of each embedding, and reads each example by a
+    /// Fits a head on the `blocks` that each embedding begins with, and reads each example by a
     /// head fitted without its fold. `kernels` looks at single examples, not only at the means of groups.
     pub(super) fn fit(
         material: &Material<'_>,
-        weights: &'static [f32],
+        blocks: &[Block],
         kernels: bool,
     ) -> (Head, Vec<HeldOut>) {
         let columns = material.columns();
         let groups = material.groups.len();
-        let centring = Centring::new(&columns[..groups], material.dimension, weights);
+        let centring = Centring::new(&columns[..groups], blocks);
         let sides: Vec<_> = material.groups.iter().map(|group| group.side()).collect();
         let fit = Fit {
             centring: &centring,

@@ -30,7 +30,7 @@ const WRONG_EXITS: f64 = 0.001;
 const NEAR: f64 = 1.0;
 
 /// What decisions compare verdicts with; log-odds where nothing else is said.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Default)]
 pub struct Thresholds {
     /// Below it a question is off-topic.
     pub reject: f64,

@@ -10,6 +10,7 @@
 use nalgebra::{DMatrix, DVector};
 
 use super::Side;
+use crate::embed::Block;
 
 /// Keeps the covariance invertible where examples do not differ at all.
 const RIDGE: f32 = 1e-6;
@@ -22,24 +23,18 @@ const NARROWEST: f64 = 1e-9;
 /// Turns an embedding into one vector of unit length around the middle of the groups.
 #[derive(Clone, Debug)]
 pub(super) struct Centring {
-    /// The length of one unit vector.
-    pub(super) dimension: usize,
-    /// How much each unit vector counts beside the others.
-    pub(super) weights: &'static [f32],
+    /// The unit vectors that are looked at, in order.
+    blocks: Vec<Block>,
     centre: Vec<f32>,
 }
 
 impl Centring {
     /// Around the mean of the groups' means: each group counts once, however many examples it has.
-    pub(super) fn new(
-        groups: &[Vec<&[f32]>],
-        dimension: usize,
-        weights: &'static [f32],
-    ) -> Centring {
+    pub(super) fn new(groups: &[Vec<&[f32]>], blocks: &[Block]) -> Centring {
+        let length = blocks.iter().map(|block| block.length).sum();
         let mut centring = Centring {
-            dimension,
-            weights,
-            centre: vec![0.0; dimension * weights.len()],
+            blocks: blocks.to_vec(),
+            centre: vec![0.0; length],
         };
         let filled = groups.iter().filter(|group| !group.is_empty()).count();
         let mut centre = centring.centre.clone();
@@ -75,8 +70,11 @@ impl Centring {
     }
 
     fn weighted(&self, vectors: &[f32]) -> impl Iterator<Item = f32> {
-        let blocks = vectors.chunks_exact(self.dimension).zip(self.weights);
-        blocks.flat_map(|(block, weight)| block.iter().map(move |x| weight * x))
+        let weights = self
+            .blocks
+            .iter()
+            .flat_map(|block| std::iter::repeat_n(block.weight, block.length));
+        vectors.iter().zip(weights).map(|(x, weight)| weight * x)
     }
 }
 

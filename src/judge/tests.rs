@@ -1,13 +1,23 @@
 //! Judges of two numbers a block: directions in a plane.
 
+use std::sync::LazyLock;
+
 use super::*;
+use crate::embed::Block;
 use crate::intent::IntentName;
 
-/// [`BLOCKS`] blocks of two numbers, all the same direction.
+/// Three blocks of two numbers, all the same direction.
 fn vectors(degrees: f32) -> Vec<f32> {
     let (sin, cos) = degrees.to_radians().sin_cos();
-    [cos, sin].repeat(BLOCKS)
+    [cos, sin].repeat(3)
 }
+
+static LAYOUT: LazyLock<Layout> = LazyLock::new(|| Layout {
+    blocks: [0.5, 0.7, 1.0]
+        .map(|weight| Block { length: 2, weight })
+        .to_vec(),
+    has_static_stage: true,
+});
 
 fn around(degrees: f32) -> Vec<Vec<f32>> {
     let steps = (-5_i8..=5).map(f32::from);
@@ -27,7 +37,7 @@ fn material(groups: Vec<Group<'_>>) -> Material<'_> {
         groups,
         business: Vec::new(),
         follow_ups: Vec::new(),
-        dimension: 2,
+        layout: &LAYOUT,
     }
 }
 

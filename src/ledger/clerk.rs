@@ -320,9 +320,10 @@ async fn alike<'r>(
             return Some(rejection);
         }
         if own.is_none() {
-            own = Some(embedder.read(question.clone()).await.ok()?.mean);
+            own = Some(embedder.read(question.clone()).await.ok()??.mean);
         }
-        let other = embedder.read(other).await.ok()?.mean;
+        // Where the model has no static vectors, the same words alone are alike.
+        let other = embedder.read(other).await.ok()??.mean;
         // One that has been replaced is gone; then the same words alone are alike.
         if snapshot.upgrade()?.judge.similarity(own.as_ref()?, &other) >= ALIKE {
             return Some(rejection);

@@ -4,8 +4,8 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use crate::config::{Config, find_default};
+use crate::embed::Embedder;
 use crate::embed::store::{self, Store};
-use crate::embed::{BLOCKS, Embedder};
 use crate::intent::Intent;
 use crate::intent::file::{self, Context, IntentFile};
 use crate::problem::Problems;
@@ -113,8 +113,8 @@ impl Intents {
 }
 
 fn open_store(config: &Config, embedder: &Embedder) -> anyhow::Result<Store> {
-    let manifest = embedder.manifest();
-    let (model, length) = (&manifest.fingerprint, BLOCKS * manifest.dimension);
+    let facts = embedder.facts();
+    let (model, length) = (&facts.fingerprint, facts.layout.length());
     if let Some(folder) = config.model.cache.clone().or_else(store::default_folder) {
         match Store::open(&folder, model, length) {
             Ok(store) => return Ok(store),

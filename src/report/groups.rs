@@ -17,6 +17,7 @@ use crate::background;
 use crate::embed::{EmbedError, Embedder};
 use crate::journal::read::Told;
 use crate::text::normalise;
+use crate::verdict::Stage;
 
 /// The cosine from which two questions are alike.
 const ALIKE: f32 = 0.45;
@@ -142,12 +143,15 @@ impl Questions {
     }
 }
 
-/// The static vectors of texts, in order.
+/// The vectors of texts, in order: static ones where the model has any.
 async fn vectors(
     embedder: &Embedder,
     texts: impl Iterator<Item = String>,
 ) -> Result<Vec<Vec<f32>>, EmbedError> {
-    let vectors = stream::iter(texts).map(|text| async { Ok(embedder.read(text).await?.mean) });
+    let vectors = stream::iter(texts).map(|text| async {
+        let embedding = embedder.embed(text, Stage::Static).await?;
+        Ok(embedding.vectors.into_vec())
+    });
     vectors.buffered(AT_ONCE).try_collect().await
 }
 

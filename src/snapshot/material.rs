@@ -4,6 +4,7 @@ use std::collections::HashSet;
 
 use super::Vectors;
 use crate::background;
+use crate::embed::Layout;
 use crate::intent::{Action, Intent};
 use crate::judge::{Claims, Group, Material};
 use crate::text;
@@ -57,7 +58,7 @@ impl Background {
         &self,
         intents: &[Intent],
         vectors: &'v Vectors,
-        dimension: usize,
+        layout: &'v Layout,
     ) -> (Material<'v>, Vec<&'static str>) {
         let said: HashSet<_> = read_examples(intents).collect();
         let kept = |row: &&Row| vectors.contains_key(&row.read) && !said.contains(&row.read);
@@ -86,7 +87,7 @@ impl Background {
             groups: own.chain(off_topic).collect(),
             business: of_rows(&business),
             follow_ups: of_rows(&self.follow_ups.iter().filter(kept).collect::<Vec<_>>()),
-            dimension,
+            layout,
         };
         let claims = Claims::of(&material);
         let claimed = claims.off_topic.iter().map(|(group, index)| {

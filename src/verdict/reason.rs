@@ -65,6 +65,8 @@ pub enum Reason {
     OverBudget,
     /// The model failed.
     ModelFailed,
+    /// The examples are not all embedded yet.
+    NotReady,
     /// The body is no request of its protocol, and the gate only watches.
     Unreadable,
     /// `gate.mode` is `off`.
@@ -92,6 +94,7 @@ impl Reason {
             Reason::QueueFull => "queue_full",
             Reason::OverBudget => "over_budget",
             Reason::ModelFailed => "model_failed",
+            Reason::NotReady => "not_ready",
             Reason::Unreadable => "unreadable",
             Reason::GateOff => "gate_off",
         }
@@ -120,17 +123,18 @@ impl Reason {
     pub fn is_failure(self) -> bool {
         matches!(
             self,
-            Reason::QueueFull | Reason::OverBudget | Reason::ModelFailed
+            Reason::QueueFull | Reason::OverBudget | Reason::ModelFailed | Reason::NotReady
         )
     }
 
     /// Every [`Reason::bypass`] label.
-    pub const BYPASSES: [&'static str; 7] = [
+    pub const BYPASSES: [&'static str; 8] = [
         "no_text",
         "unknown_shape",
         "queue_full",
         "over_budget",
         "model_failed",
+        "not_ready",
         "unreadable",
         "gate_off",
     ];
@@ -216,6 +220,10 @@ impl Reason {
                 "the decision took longer than gate.budget; not judged",
             ),
             Reason::ModelFailed => Phrase::new("模型出错，未判断", "the model failed; not judged"),
+            Reason::NotReady => Phrase::new(
+                "例句还没有全部算好向量，未判断",
+                "the examples are not all embedded yet; not judged",
+            ),
             Reason::Unreadable => Phrase::new(
                 "请求不符合协议，未判断",
                 "the body is no request of its protocol; not judged",

@@ -18,7 +18,7 @@ const ROWS: [(&str, &[&str]); 7] = [
     (
         "engines",
         &[
-            "embed", "upstream", "journal", "traces", "metrics", "logging",
+            "embed", "hub", "upstream", "journal", "traces", "metrics", "logging",
         ],
     ),
     (
@@ -28,6 +28,7 @@ const ROWS: [(&str, &[&str]); 7] = [
     (
         "leaf",
         &[
+            "catalogue",
             "background",
             "text",
             "clause",

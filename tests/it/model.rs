@@ -6,7 +6,7 @@ use std::sync::LazyLock;
 
 use futures_util::future::join_all;
 use intentgate::config;
-use intentgate::embed::{BLOCKS, Embedder, Embedding, Tokenizer};
+use intentgate::embed::{Embedder, Embedding, Tokenizer};
 use intentgate::intent::file::{self, Context};
 use intentgate::verdict::Stage;
 use serde_json::Value;
@@ -20,7 +20,7 @@ static EMBEDDER: LazyLock<Embedder> =
     LazyLock::new(|| Embedder::load(&config::Model::default()).unwrap());
 
 static TOKENIZER: LazyLock<Tokenizer> =
-    LazyLock::new(|| Tokenizer::load(EMBEDDER.manifest(), Path::new(FOLDER)).unwrap());
+    LazyLock::new(|| Tokenizer::load(Path::new(FOLDER), "query: ", 512).unwrap());
 
 #[test]
 fn the_tokenizer_makes_the_ids_of_the_reference() {
@@ -299,16 +299,16 @@ async fn embed(text: &str) -> Embedding {
 }
 
 /// The cosine of two texts in each block.
-async fn cosines(a: &str, b: &str) -> [f64; BLOCKS] {
+async fn cosines(a: &str, b: &str) -> [f64; 3] {
     let (a, b) = (embed(a).await, embed(b).await);
     let (a, b) = (blocks(&a), blocks(&b));
     std::array::from_fn(|n| dot(a[n], b[n]))
 }
 
 /// Static, layer 6, sentence.
-fn blocks(embedding: &Embedding) -> [&[f32]; BLOCKS] {
-    let dimension = EMBEDDER.manifest().dimension;
-    assert_eq!(embedding.vectors.len(), BLOCKS * dimension);
+fn blocks(embedding: &Embedding) -> [&[f32]; 3] {
+    let dimension = EMBEDDER.facts().layout.blocks[0].length;
+    assert_eq!(embedding.vectors.len(), 3 * dimension);
     std::array::from_fn(|n| &embedding.vectors[n * dimension..(n + 1) * dimension])
 }
 

@@ -1,0 +1,131 @@
+//! Facts of known embedding models, as their makers state them: `models/catalogue.toml`, built into the program.
+//!
+//! What a model's own files say goes over this table; the table says what they leave open, such as the prompt
+//! that suits questions, and what servers call a model that is reached over the network.
+
+use std::sync::LazyLock;
+
+use serde::Deserialize;
+
+/// How the vectors of a text's tokens become one.
+#[derive(Clone, Copy, Debug, Deserialize, PartialEq, Eq)]
+#[serde(rename_all = "lowercase")]
+pub enum Pooling {
+    /// The vector of the first token.
+    Cls,
+    /// The mean of the text's tokens.
+    Mean,
+    /// The largest value of each dimension.
+    Max,
+    /// The vector of the last token, whichever side is padded.
+    Last,
+}
+
+/// What a model is run as.
+#[derive(Clone, Copy, Debug, Deserialize, PartialEq, Eq)]
+#[serde(rename_all = "lowercase")]
+pub enum Kind {
+    /// A bidirectional transformer.
+    Encoder,
+    /// A causal language model.
+    Decoder,
+    /// Behind its maker's interface only.
+    Api,
+}
+
+/// Where a model's ONNX files are, where that is not the maker's own repository.
+#[derive(Clone, Debug, Deserialize, PartialEq, Eq)]
+#[serde(deny_unknown_fields)]
+pub struct Export {
+    /// `owner/name` on the hub.
+    pub hub: String,
+    /// The graph in it.
+    pub file: String,
+}
+
+/// One model.
+#[derive(Clone, Debug, Deserialize, PartialEq)]
+#[serde(deny_unknown_fields)]
+pub struct Entry {
+    /// `owner/name` on the hub; the maker's name where it is not there.
+    pub name: String,
+    /// What servers call it: Ollama, clouds.
+    #[serde(default)]
+    pub aliases: Vec<String>,
+    /// What it is run as.
+    pub kind: Kind,
+    /// Where its ONNX files are. None: `onnx/model.onnx` or `model.onnx` of `name`, or nobody exports it.
+    pub export: Option<Export>,
+    /// The length of its vectors.
+    pub dimension: usize,
+    /// Whether the beginning of a vector is a vector too (Matryoshka representation learning).
+    #[serde(default)]
+    pub matryoshka: bool,
+    /// None: not published.
+    pub pooling: Option<Pooling>,
+    /// What stands before a question that is compared with questions; empty where the makers prescribe nothing.
+    pub prompt: String,
+    /// Whether it gives lexical weights beside the dense vector.
+    #[serde(default)]
+    pub sparse: bool,
+    /// The most tokens it reads.
+    pub max_tokens: usize,
+    /// ISO 639-1 codes of those that matter here, `zh` and `en`; `multilingual` stands for about a hundred.
+    pub languages: Vec<String>,
+    /// SPDX where there is one.
+    pub licence: String,
+    /// Millions of parameters; none where not published.
+    pub parameters: Option<u32>,
+}
+
+impl Entry {
+    /// Whether it knows a language, by its ISO 639-1 code.
+    pub fn knows(&self, language: &str) -> bool {
+        let mut known = self.languages.iter();
+        known.any(|known| known == language || known == "multilingual")
+    }
+}
+
+/// All of them, in the order of the file.
+pub fn entries() -> &'static [Entry] {
+    #[derive(Deserialize)]
+    struct Catalogue {
+        model: Vec<Entry>,
+    }
+    static ENTRIES: LazyLock<Vec<Entry>> = LazyLock::new(|| {
+        let parsed = toml::from_str::<Catalogue>(include_str!("../models/catalogue.toml"));
+        // A test reads it, so what is built in is well-formed.
+        parsed.map(|catalogue| catalogue.model).unwrap_or_default()
+    });
+    &ENTRIES
+}
+
+/// The model of a name or an alias, whatever the case; `owner/` may be left out.
+pub fn find(name: &str) -> Option<&'static Entry> {
+    let same = |known: &str| known.eq_ignore_ascii_case(name);
+    let without_owner = |known: &str| known.rsplit('/').next().is_some_and(same);
+    entries().iter().find(|entry| {
+        same(&entry.name) || without_owner(&entry.name) || entry.aliases.iter().any(|a| same(a))
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_file_is_well_formed_and_names_are_unique() {
+        let text = include_str!("../models/catalogue.toml");
+        let table: toml::Table = toml::from_str(text).unwrap();
+        assert_eq!(
+            entries().len(),
+            table["model"].as_array().unwrap().len(),
+            "an entry is not read"
+        );
+        for entry in entries() {
+            for name in entry.aliases.iter().chain([&entry.name]) {
+                assert_eq!(find(name), Some(entry), "{name}");
+            }
+        }
+    }
+}
