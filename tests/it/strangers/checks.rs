@@ -430,8 +430,8 @@ pub fn bare(bytes: &[u8]) {
 static MODEL: LazyLock<(Manifest, Tokenizer)> = LazyLock::new(|| {
     let folder = Path::new("models/multilingual-e5-small");
     let manifest = std::fs::read(folder.join("manifest.json")).unwrap();
-    let manifest = serde_json::from_slice(&manifest).unwrap();
-    let tokenizer = Tokenizer::load(&manifest, folder).unwrap();
+    let manifest: Manifest = serde_json::from_slice(&manifest).unwrap();
+    let tokenizer = Tokenizer::load(folder, &manifest.prefix, manifest.max_tokens).unwrap();
     (manifest, tokenizer)
 });
 
