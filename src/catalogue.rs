@@ -21,6 +21,21 @@ pub enum Pooling {
     Last,
 }
 
+impl Pooling {
+    /// All of them.
+    pub const ALL: [Pooling; 4] = [Pooling::Cls, Pooling::Mean, Pooling::Max, Pooling::Last];
+
+    /// The word for it in files.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Pooling::Cls => "cls",
+            Pooling::Mean => "mean",
+            Pooling::Max => "max",
+            Pooling::Last => "last",
+        }
+    }
+}
+
 /// What a model is run as.
 #[derive(Clone, Copy, Debug, Deserialize, PartialEq, Eq)]
 #[serde(rename_all = "lowercase")]

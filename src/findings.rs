@@ -196,6 +196,20 @@ fn with_examples(intents: &[Intent], counts: Range<usize>) -> Vec<&Intent> {
     found
 }
 
+/// The languages that the shop speaks.
+pub fn spoken(intents: &[Intent]) -> Vec<Language> {
+    let examples = intents.iter().flat_map(|intent| &intent.examples);
+    let all: Vec<_> = examples
+        .map(|example| Language::of_text(&example.text))
+        .collect();
+    let spoken = |language: &Language| {
+        let of_language = all.iter().filter(|of| *of == language).count();
+        of_language as f64 >= SPOKEN * all.len() as f64
+    };
+    let both = [Language::Zh, Language::En].into_iter();
+    both.filter(spoken).collect()
+}
+
 /// By name.
 fn silent(intents: &[Intent]) -> Vec<(&Intent, Language)> {
     let languages = |intent: &Intent| -> Vec<_> {
@@ -204,12 +218,7 @@ fn silent(intents: &[Intent]) -> Vec<(&Intent, Language)> {
             .map(|example| Language::of_text(&example.text))
             .collect()
     };
-    let all: Vec<_> = intents.iter().flat_map(languages).collect();
-    let spoken = |language: &Language| {
-        let of_language = all.iter().filter(|of| *of == language).count();
-        of_language as f64 >= SPOKEN * all.len() as f64
-    };
-    if ![Language::Zh, Language::En].iter().all(spoken) {
+    if spoken(intents).len() < 2 {
         return Vec::new();
     }
     let lacks = |intent: &'_ Intent, language| !languages(intent).contains(&language);

@@ -25,6 +25,14 @@ impl Language {
         }
     }
 
+    /// Its ISO 639-1 code.
+    pub fn code(self) -> &'static str {
+        match self {
+            Language::Zh => "zh",
+            Language::En => "en",
+        }
+    }
+
     /// The language of the operator's terminal: `INTENTGATE_LANG`, else the locale variables in the
     /// order that POSIX gives them.
     pub fn of_environment() -> Self {

@@ -59,8 +59,8 @@
 //! - No path reaches the upstream that is neither judged nor listed as passing.
 //! - No key of the gateway's own reaches the upstream.
 //!
-//! What is absent: no call leaves the host but those to the upstream and, where `[traces]` names one, to a
-//! collector; no question and no key is written to a log, a metric or a span, and no question to the journal unless
+//! What is absent: no call leaves the host but those to the upstream and to what the operator names besides: a
+//! collector in `[traces]`, an embeddings API or a model of the hub in `[model]`; no question and no key is written to a log, a metric or a span, and no question to the journal unless
 //! the operator says so; no score is shown to callers; no mutable global but the one ONNX Runtime demands.
 
 pub mod admin;

@@ -8,7 +8,7 @@ mod watch;
 
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use sd_notify::NotifyState;
 use tokio::signal::unix::{Signal, SignalKind, signal};
@@ -41,8 +41,10 @@ pub struct Reload {
     pub config: Config,
     /// The folder, as that configuration has it.
     pub intents: Intents,
-    /// What was published, or refused, last; nothing where a first, static snapshot is to be replaced.
+    /// What was published, or refused, last; nothing where a first snapshot is to be replaced.
     pub seen: Vec<IntentFile>,
+    /// When files that could not be embedded are tried again.
+    pub again: Again,
     /// The configuration that was refused last, while it stands.
     pub refused: Option<Result<Config, Problems>>,
     /// Where to publish.
@@ -209,7 +211,7 @@ impl Reload {
 
     async fn look_at_intents(&mut self) {
         let files = match block_in_place(|| self.intents.read()) {
-            Ok(files) if files == self.seen => return,
+            Ok(files) if files == self.seen && !self.again.is_due() => return,
             Ok(files) => files,
             // A file may go while the folder is read; the next look tells.
             Err(problems) if !self.seen.is_empty() => {
@@ -224,17 +226,27 @@ impl Reload {
         self.seen = files;
         // The vectors go first, so that publishing can give their memory back.
         match prepared.map(|(snapshot, _)| snapshot) {
-            Ok(snapshot) => self.publish(snapshot),
-            Err(error) => self.refuse(&error),
+            Ok(snapshot) => {
+                self.again = Again::default();
+                self.publish(snapshot);
+            }
+            Err(error) => {
+                // What the files say stays as it is; a model may be back in a moment.
+                self.again.set(matches!(error, PrepareError::Model(_)));
+                self.refuse(&error);
+            }
         }
     }
 
     fn publish(&mut self, snapshot: Snapshot) {
+        let serving = self.live.current();
+        let embedder = serving.settings.gate.embedder();
+        let switched = block_in_place(|| self.intents.switched(&snapshot, embedder));
         count_intents(&self.metrics, &snapshot);
         let (intents, examples) = (snapshot.intents.len(), snapshot.examples());
         self.live.publish(Serving {
             snapshot: Arc::new(snapshot),
-            settings: self.live.current().settings.clone(),
+            settings: serving.settings.clone(),
         });
         self.metrics
             .intents_reloads
@@ -248,6 +260,9 @@ impl Reload {
             "{}",
             say("意图已生效", "intents published")
         );
+        if let Some(switched) = switched {
+            tracing::info!("{switched}");
+        }
     }
 
     fn refuse(&self, error: &PrepareError) {
@@ -268,6 +283,28 @@ impl Reload {
                 tracing::error!(%error, "the edit of the intents could not be embedded, the published ones go on");
             }
         }
+    }
+}
+
+/// Longer than this nobody waits for another try.
+const LONGEST_WAIT: Duration = Duration::from_secs(60);
+
+/// When to try again what a model's failure has kept from being published.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Again {
+    at: Option<Instant>,
+    wait: Duration,
+}
+
+impl Again {
+    fn is_due(self) -> bool {
+        self.at.is_some_and(|at| at <= Instant::now())
+    }
+
+    /// After twice the last wait where the model failed, else not at all.
+    fn set(&mut self, model_failed: bool) {
+        self.wait = (2 * self.wait).clamp(LOOK_AGAIN, LONGEST_WAIT);
+        self.at = model_failed.then(|| Instant::now() + self.wait);
     }
 }
 

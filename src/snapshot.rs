@@ -111,6 +111,8 @@ pub struct Preparation<'a> {
 const FEW_NEW: usize = 250;
 /// So many are fitted before it: about half a second's worth.
 const FEW: usize = 3000;
+/// So many are written down together, so that little is embedded again where a start is cut short.
+const KEPT_TOGETHER: usize = 500;
 /// An example waits this long where the queue is full of questions.
 const WAIT_FOR_QUESTIONS: Duration = Duration::from_millis(20);
 /// What the verdicts kept for repeated questions may take, in bytes: about ten thousand of them.
@@ -163,7 +165,7 @@ impl Preparation<'_> {
         Ok(self.fit(intents, &background, vectors).0)
     }
 
-    /// Embeds what of `texts` is not among `vectors`, keeps it, and fits.
+    /// Embeds what of `texts` is not among `vectors`, and fits.
     async fn complete(
         self,
         intents: Vec<Intent>,
@@ -173,9 +175,7 @@ impl Preparation<'_> {
         progress: impl Fn(usize, usize),
     ) -> Result<(Snapshot, Review), PrepareError> {
         let new = unknown(texts, &vectors);
-        let embedded = self.embed(&new, Stage::Encoder, progress).await?;
-        self.keep(&embedded);
-        vectors.extend(embedded);
+        vectors.extend(self.embed(&new, Stage::Encoder, progress).await?);
         Ok(self.fit(intents, background, vectors))
     }
 
@@ -222,10 +222,20 @@ impl Preparation<'_> {
         progress: impl Fn(usize, usize),
     ) -> Result<Vec<(String, Box<[f32]>)>, EmbedError> {
         let mut embedded = Vec::with_capacity(texts.len());
+        let mut kept = 0;
         for some in texts.chunks(self.embedder.batch()) {
-            let vectors = self.embed_some(some, stage).await?;
-            embedded.extend(some.iter().cloned().zip(vectors));
-            progress(embedded.len(), texts.len());
+            let vectors = self.embed_some(some, stage).await;
+            let failed = vectors.as_ref().err().cloned();
+            embedded.extend(some.iter().cloned().zip(vectors.unwrap_or_default()));
+            let done = embedded.len();
+            if stage == Stage::Encoder
+                && (done - kept >= KEPT_TOGETHER || done == texts.len() || failed.is_some())
+            {
+                self.keep(&embedded[kept..]);
+                kept = done;
+            }
+            failed.map_or(Ok(()), Err)?;
+            progress(done, texts.len());
         }
         Ok(embedded)
     }

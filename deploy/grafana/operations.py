@@ -249,10 +249,10 @@ GATE = [
         "timeseries",
         ("Forwarded unjudged, by reason", "未判断就转发，按原因"),
         (
-            "`queue_full`, `over_budget` and `model_failed` are failures of the gate: see the alert "
+            "`queue_full`, `over_budget`, `model_failed` and `not_ready` are failures of the gate: see the alert "
             "IntentgateGateBypassing. `unknown_shape` may be somebody who gets around it; "
             "`gate.unknown_shape = \"refuse\"` stops that.",
-            "queue_full、over_budget、model_failed 是网关自己的故障：参见告警 IntentgateGateBypassing。"
+            "queue_full、over_budget、model_failed、not_ready 是网关自己的故障：参见告警 IntentgateGateBypassing。"
             "unknown_shape 可能是有人在绕过判断；`gate.unknown_shape = \"refuse\"` 可以阻止。",
         ),
         "reqps",

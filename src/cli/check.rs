@@ -10,10 +10,10 @@ use super::findings;
 use super::serve::tls;
 use super::terminal::{self, BOLD, paint};
 use crate::config::Config;
-use crate::embed::Embedder;
-use crate::findings::Findings;
+use crate::embed::{Embedder, Facts};
+use crate::findings::{Findings, spoken};
 use crate::intent::Action;
-use crate::language::{Phrase, say};
+use crate::language::{Language, Phrase, say};
 use crate::reload::Intents;
 use crate::share::Share;
 use crate::snapshot::{Review, Snapshot};
@@ -38,6 +38,7 @@ impl Check {
         let found = Findings::of(&snapshot.intents, &snapshot.judge, &review);
         let mut out = anstream::stdout().lock();
         let printed = print_counts(&mut out, intents.folder(), &snapshot)
+            .and_then(|()| print_model(&mut out, &snapshot, embedder.facts()))
             .and_then(|()| {
                 print_promise(
                     &mut out,
@@ -45,6 +46,10 @@ impl Check {
                     &review,
                     config.gate.false_reject_target,
                 )
+            })
+            .and_then(|()| match intents.switched(&snapshot, &embedder) {
+                Some(switched) => writeln!(out, "{switched}"),
+                None => Ok(()),
             })
             .and_then(|()| findings::print(&mut out, &found, self.all));
         match printed {
@@ -75,6 +80,40 @@ fn print_counts(out: &mut impl Write, folder: &Path, snapshot: &Snapshot) -> io:
         ),
     );
     writeln!(out, "{counts}")
+}
+
+/// The model, where it is not the bundled one, and the languages of the shop that it does not know.
+fn print_model(out: &mut impl Write, snapshot: &Snapshot, facts: &Facts) -> io::Result<()> {
+    let name = &facts.name;
+    writeln!(
+        out,
+        "{}",
+        say(format!("模型：{name}"), format!("Model: {name}"))
+    )?;
+    let known = |language: &Language| {
+        let known = facts.languages.iter().map(String::as_str);
+        facts.languages.is_empty()
+            || known
+                .into_iter()
+                .any(|known| known == "multilingual" || known == language.code())
+    };
+    let spoken = spoken(&snapshot.intents).into_iter();
+    for language in spoken.filter(|language| !known(language)) {
+        let (zh, en) = match language {
+            Language::Zh => ("中文", "Chinese"),
+            Language::En => ("英文", "English"),
+        };
+        let line = say(
+            format!(
+                "注意：{name} 不懂{zh}，而例句里有不少{zh}；这些问题会判断得很差，请换一个模型（intentgate model list）。"
+            ),
+            format!(
+                "Note: {name} does not know {en}, in which many examples are; such questions will be judged badly. Choose another model (intentgate model list)."
+            ),
+        );
+        writeln!(out, "{line}")?;
+    }
+    Ok(())
 }
 
 fn print_promise(

@@ -24,7 +24,7 @@ use crate::metrics::Metrics;
 use crate::problem::Problems;
 use crate::proxy::Proxy;
 use crate::proxy::serving::{Live, Serving, Settings};
-use crate::reload::{Intents, Reload};
+use crate::reload::{Again, Intents, Reload};
 use crate::server::{self, Door, Tasks, Tls};
 use crate::snapshot::Snapshot;
 use crate::traces::Traces;
@@ -127,6 +127,7 @@ impl Gateway {
             config,
             intents,
             seen,
+            again: Again::default(),
             refused: None,
             live: live.clone(),
             metrics: metrics.clone(),
@@ -203,6 +204,9 @@ async fn first_snapshot(
     let snapshot = terminal::prepare_first(intents, &files, embedder).await?;
     let judge = &snapshot.judge;
     if judge.is_fitted() && judge.stage() == Stage::Encoder {
+        if let Some(switched) = intents.switched(&snapshot, embedder) {
+            tracing::info!("{switched}");
+        }
         return Ok((snapshot, files));
     }
     let meanwhile = if judge.is_fitted() {

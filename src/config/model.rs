@@ -4,7 +4,7 @@ use std::num::NonZeroUsize;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use serde::Deserialize;
+use serde::{Deserialize, Deserializer};
 use url::Url;
 
 use super::reach::Reach;
@@ -40,6 +40,7 @@ pub struct Model {
     /// The length that vectors are cut to, of a model that was trained for it. None: all of it.
     pub dimensions: Option<NonZeroUsize>,
     /// How tokens' vectors become one, where the model's files do not say.
+    #[serde(deserialize_with = "pooling")]
     pub pooling: Option<Pooling>,
     /// What stands before every text. None: what the model's makers prescribe.
     pub prompt: Option<String>,
@@ -98,36 +99,47 @@ impl Model {
             );
             problems.push((key, message));
         }
-        let beside = [
-            ("revision", self.revision.is_some(), hub, "hub"),
-            ("file", self.file.is_some(), hub || path, "hub / path"),
-            ("name", self.name.is_some(), url || path, "url / path"),
-            ("api_key", self.api_key.is_some(), url, "url"),
-            ("tls_roots", self.tls_roots.is_some(), url, "url"),
-            ("pooling", self.pooling.is_some(), hub || path, "hub / path"),
+        let beside: [(_, _, _, &[&str]); 9] = [
+            ("revision", self.revision.is_some(), hub, &["hub"]),
+            ("file", self.file.is_some(), hub || path, &["hub", "path"]),
+            ("name", self.name.is_some(), url || path, &["url", "path"]),
+            ("api_key", self.api_key.is_some(), url, &["url"]),
+            ("tls_roots", self.tls_roots.is_some(), url, &["url"]),
+            (
+                "pooling",
+                self.pooling.is_some(),
+                hub || path,
+                &["hub", "path"],
+            ),
             (
                 "dimensions",
                 self.dimensions.is_some(),
                 hub || path || url,
-                "hub / path / url",
+                &["hub", "path", "url"],
             ),
             (
                 "prompt",
                 self.prompt.is_some(),
                 hub || path || url,
-                "hub / path / url",
+                &["hub", "path", "url"],
             ),
             (
                 "max_tokens",
                 self.max_tokens.is_some(),
                 hub || path,
-                "hub / path",
+                &["hub", "path"],
             ),
         ];
         for (key, _, _, with) in beside.into_iter().filter(|(_, set, fits, _)| *set && !fits) {
             let message = Phrase::new(
-                format!("只能和 {with} 一起用；请写上 {with}，或去掉这个键"),
-                format!("belongs to {with}; write {with} as well, or leave this key out"),
+                format!(
+                    "只能和 {} 一起用；请写上它，或去掉这个键",
+                    with.join(" 或 ")
+                ),
+                format!(
+                    "belongs to {}; write that as well, or leave this key out",
+                    with.join(" or ")
+                ),
             );
             problems.push((key, message));
         }
@@ -176,6 +188,19 @@ impl Model {
         }
         problems
     }
+}
+
+fn pooling<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Pooling>, D::Error> {
+    let accepted = || {
+        Phrase::new(
+            "不是合成向量的方法；请写 \"cls\"、\"mean\"、\"max\" 或 \"last\"",
+            "is no pooling; write \"cls\", \"mean\", \"max\" or \"last\"",
+        )
+    };
+    units::text(deserializer, accepted, |text| {
+        let pooling = Pooling::ALL.into_iter().find(|p| p.as_str() == text);
+        pooling.map(Some)
+    })
 }
 
 /// `owner/name`, both of characters that the hub allows.

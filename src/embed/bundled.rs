@@ -5,6 +5,7 @@ use std::path::Path;
 use ort::environment::Environment;
 
 use super::encoder::Encoder;
+use super::manifest::FILE;
 use super::queue::Queue;
 use super::static_stage::StaticStage;
 use super::{
@@ -31,6 +32,18 @@ impl Bundled {
         config: &Model,
     ) -> Result<(Self, Facts), LoadError> {
         let manifest = Manifest::read(folder)?;
+        let set = [
+            ("name", config.name.is_some()),
+            ("file", config.file.is_some()),
+            ("pooling", config.pooling.is_some()),
+            ("prompt", config.prompt.is_some()),
+            ("dimensions", config.dimensions.is_some()),
+            ("max_tokens", config.max_tokens.is_some()),
+        ];
+        if let Some((key, _)) = set.into_iter().find(|(_, set)| *set) {
+            let path = folder.join(FILE);
+            return Err(LoadError::Fixed { key, path });
+        }
         let encoders = (0..config.threads.get())
             .map(|_| Encoder::load(environment, folder, manifest.dimension))
             .collect::<Result<Vec<_>, _>>()?;

@@ -57,6 +57,13 @@ pub enum LoadError {
         /// How to give it: the key and what it takes.
         remedy: Phrase,
     },
+    /// A key of `[model]` is set that the model leaves no choice in.
+    Fixed {
+        /// The key.
+        key: &'static str,
+        /// The file that says it.
+        path: PathBuf,
+    },
     /// An embeddings API cannot be asked, or does not answer as one.
     Unreachable {
         /// Its base URL.
@@ -130,6 +137,16 @@ impl LoadError {
                 format!(
                     "the model's files do not say {}.\nNext: {}.",
                     fact.en, remedy.en
+                ),
+            ),
+            LoadError::Fixed { key, path } => Phrase::new(
+                format!(
+                    "model.{key} 用不上：{} 里已经定好了。\n下一步：去掉这个键。",
+                    path.display()
+                ),
+                format!(
+                    "model.{key} has no use: {} says it.\nNext: leave the key out.",
+                    path.display()
                 ),
             ),
             LoadError::Unreachable { url, error } => Phrase::new(

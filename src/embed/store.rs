@@ -13,8 +13,21 @@ use sha2::{Digest, Sha256};
 
 /// Vectors that nobody asked for this long are forgotten.
 const KEPT: Duration = Duration::from_secs(90 * 24 * 3600);
+/// How long after a change of the model what was expected before is told.
+const TOLD: Duration = Duration::from_secs(7 * 24 * 3600);
 /// A vector's last use is written down no finer than this, so that reading seldom writes.
 const DAY: Duration = Duration::from_secs(24 * 3600);
+
+/// What was expected of a folder of intents under a model.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Outlook {
+    /// The model's name.
+    pub model: String,
+    /// The expected share of real questions that are rejected; none where the examples are too few to tell.
+    pub rejected: Option<f64>,
+    /// The expected share of off-topic questions that are caught.
+    pub caught: Option<f64>,
+}
 
 /// The vectors of one model's examples.
 #[derive(Debug)]
@@ -54,6 +67,17 @@ impl Store {
                 vectors BLOB    NOT NULL,
                 used    INTEGER NOT NULL,
                 PRIMARY KEY (model, text)
+            );
+            CREATE TABLE IF NOT EXISTS outlook (
+                folder      TEXT PRIMARY KEY,
+                fingerprint TEXT NOT NULL,
+                model       TEXT NOT NULL,
+                rejected    REAL,
+                caught      REAL,
+                before          TEXT,
+                before_rejected REAL,
+                before_caught   REAL,
+                changed         INTEGER
             )",
         )?;
         Ok(Store {
@@ -116,6 +140,43 @@ impl Store {
             params![now.saturating_sub(KEPT.as_secs()).cast_signed()],
         )?;
         transaction.commit()
+    }
+
+    /// Writes down what is expected of a folder of intents, and returns what was expected of it under the model
+    /// before this one, if another was there within the last days.
+    ///
+    /// # Errors
+    /// The database's own.
+    pub fn expect(&self, folder: &Path, now: &Outlook) -> rusqlite::Result<Option<Outlook>> {
+        let folder = folder.canonicalize().unwrap_or_else(|_| folder.to_owned());
+        let folder = folder.to_string_lossy();
+        let time = seconds(SystemTime::now()).cast_signed();
+        let database = self.database();
+        // The model of the row is the one before, unless it is this one.
+        database.execute(
+            "INSERT INTO outlook (folder, fingerprint, model, rejected, caught) VALUES (?1, ?2, ?3, ?4, ?5)
+             ON CONFLICT (folder) DO UPDATE SET
+                before          = iif(fingerprint = ?2, before, model),
+                before_rejected = iif(fingerprint = ?2, before_rejected, rejected),
+                before_caught   = iif(fingerprint = ?2, before_caught, caught),
+                changed         = iif(fingerprint = ?2, changed, ?6),
+                fingerprint = ?2, model = ?3, rejected = ?4, caught = ?5",
+            params![folder, self.model, now.model, now.rejected, now.caught, time],
+        )?;
+        let mut read = database.prepare(
+            "SELECT before, before_rejected, before_caught FROM outlook WHERE folder = ?1 AND changed > ?2",
+        )?;
+        let mut rows = read.query_map(
+            params![folder, time - TOLD.as_secs().cast_signed()],
+            |row| {
+                Ok(Outlook {
+                    model: row.get(0)?,
+                    rejected: row.get(1)?,
+                    caught: row.get(2)?,
+                })
+            },
+        )?;
+        rows.next().transpose()
     }
 
     fn database(&self) -> MutexGuard<'_, Connection> {
@@ -181,6 +242,29 @@ mod tests {
         assert!(other_model.load(["退款"].into_iter()).unwrap().is_empty());
         let other_length = Store::open(folder.path(), "a", 3).unwrap();
         assert!(other_length.load(["退款"].into_iter()).unwrap().is_empty());
+    }
+
+    #[test]
+    fn the_model_before_is_remembered_until_the_next() {
+        let folder = tempfile::tempdir().unwrap();
+        let outlook = |model: &str, rejected| Outlook {
+            model: model.to_owned(),
+            rejected: Some(rejected),
+            caught: None,
+        };
+        let expect = |fingerprint, model, rejected| {
+            let store = Store::open(folder.path(), fingerprint, 2).unwrap();
+            let before = store.expect(Path::new("intents"), &outlook(model, rejected));
+            before.unwrap()
+        };
+        assert_eq!(expect("1", "a", 0.01), None);
+        assert_eq!(expect("1", "a", 0.02), None);
+        assert_eq!(expect("2", "b", 0.03), Some(outlook("a", 0.02)));
+        assert_eq!(expect("2", "b", 0.04), Some(outlook("a", 0.02)));
+        assert_eq!(expect("1", "a", 0.05), Some(outlook("b", 0.04)));
+        let store = Store::open(folder.path(), "1", 2).unwrap();
+        let other = store.expect(Path::new("others"), &outlook("a", 0.0));
+        assert_eq!(other.unwrap(), None);
     }
 
     #[test]

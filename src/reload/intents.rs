@@ -5,9 +5,10 @@ use std::sync::Arc;
 
 use crate::config::{Config, find_default};
 use crate::embed::Embedder;
-use crate::embed::store::{self, Store};
+use crate::embed::store::{self, Outlook, Store};
 use crate::intent::Intent;
 use crate::intent::file::{self, Context, IntentFile};
+use crate::language::say;
 use crate::problem::Problems;
 use crate::snapshot::{Preparation, PrepareError, Review, Snapshot};
 
@@ -94,6 +95,24 @@ impl Intents {
         self.preparation(embedder).run_first(files, progress).await
     }
 
+    /// Writes down what is to be expected of a snapshot; for some days after the model was changed, says how that
+    /// changed with it.
+    pub fn switched(&self, snapshot: &Snapshot, embedder: &Embedder) -> Option<String> {
+        let promise = &snapshot.judge.promise;
+        let now = Outlook {
+            model: embedder.facts().name.clone(),
+            rejected: promise.rejected_share(),
+            caught: promise.caught.value(),
+        };
+        match self.store.expect(&self.folder, &now) {
+            Ok(before) => before.map(|before| difference(&before, &now)),
+            Err(error) => {
+                tracing::warn!(%error, "what is expected of the intents cannot be kept; see model.cache");
+                None
+            }
+        }
+    }
+
     fn preparation<'a>(&'a self, embedder: &'a Embedder) -> Preparation<'a> {
         Preparation {
             folder: &self.folder,
@@ -110,6 +129,22 @@ impl Intents {
             reject_reply: &self.config.gate.reject_reply,
         }
     }
+}
+
+fn difference(before: &Outlook, now: &Outlook) -> String {
+    let percent = |share: Option<f64>| {
+        share.map_or_else(|| "?".to_owned(), |share| format!("{:.1} %", 100.0 * share))
+    };
+    let change = |before, now| format!("{} → {}", percent(before), percent(now));
+    let rejected = change(before.rejected, now.rejected);
+    let caught = change(before.caught, now.caught);
+    let (old, new) = (&before.model, &now.model);
+    say(
+        format!("模型由 {old} 换成 {new}：预计误拒 {rejected}，预计拦下 {caught}。"),
+        format!(
+            "{new} took the place of {old}: expected to be rejected by mistake {rejected}, to be caught {caught}."
+        ),
+    )
 }
 
 fn open_store(config: &Config, embedder: &Embedder) -> anyhow::Result<Store> {

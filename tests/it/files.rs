@@ -251,12 +251,22 @@ fn every_line_commented_out_in_the_shipped_configuration_is_the_default() {
 
 #[test]
 fn every_example_in_the_shipped_configuration_is_accepted() {
-    // A file that is not there is a problem, and so is a key beside it.
-    let text = Shipped::read().uncommented(|key| !is_read_at_once(key));
-    let config = Config::parse("config.toml", &text, Path::new(""), Vec::new());
-    let config = config.unwrap_or_else(|problems| panic!("{}", problems.render(Language::En)));
-    assert!(config.upstream.url.is_some());
-    assert_eq!(config.access.keys[0].name, "web");
+    // A model is in one place, and keys belong to one place or another.
+    for others in [
+        &["hub", "revision", "url", "api_key"][..],
+        &["path", "name", "url", "api_key"],
+        &["path", "hub", "revision", "file", "pooling", "max_tokens"],
+    ] {
+        // A file that is not there is a problem, and so is a key beside it.
+        let text = Shipped::read().uncommented(|key| {
+            let of_another = key.section == "[model]" && others.contains(&key.name.as_str());
+            !is_read_at_once(key) && !of_another
+        });
+        let config = Config::parse("config.toml", &text, Path::new(""), Vec::new());
+        let config = config.unwrap_or_else(|problems| panic!("{}", problems.render(Language::En)));
+        assert!(config.upstream.url.is_some());
+        assert_eq!(config.access.keys[0].name, "web");
+    }
 }
 
 #[test]
