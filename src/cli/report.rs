@@ -136,9 +136,10 @@ impl Period {
     }
 }
 
-/// Questions that no intent covers, by the static vectors of the model; a report without them is still one.
+/// Questions that no intent covers, by the static vectors of the bundled model, whichever model judges; a report
+/// without them is still one.
 async fn group(config: &Config, questions: Questions) -> Groups {
-    let embedder = match Embedder::load(&config.model) {
+    let embedder = match Embedder::load(&config.model.bundled()) {
         Ok(embedder) => embedder,
         Err(error) => return Groups::Unknown(error.to_string()),
     };

@@ -71,6 +71,18 @@ impl Model {
         root(&mut self.tls_roots, folder);
     }
 
+    /// The bundled model, run as this one is.
+    #[must_use]
+    pub fn bundled(&self) -> Model {
+        Model {
+            runtime: self.runtime.clone(),
+            threads: self.threads,
+            queue: self.queue,
+            cache: self.cache.clone(),
+            ..Model::default()
+        }
+    }
+
     /// Reads the files that keys name, and says what is wrong.
     pub(super) fn check(&mut self) -> Vec<(String, Phrase)> {
         let mut problems = Reach {

@@ -70,11 +70,12 @@ impl Centring {
     }
 
     fn weighted(&self, vectors: &[f32]) -> impl Iterator<Item = f32> {
-        let weights = self
-            .blocks
-            .iter()
-            .flat_map(|block| std::iter::repeat_n(block.weight, block.length));
-        vectors.iter().zip(weights).map(|(x, weight)| weight * x)
+        let mut rest = vectors;
+        self.blocks.iter().flat_map(move |block| {
+            let now;
+            (now, rest) = rest.split_at(block.length.min(rest.len()));
+            now.iter().map(|x| block.weight * x)
+        })
     }
 }
 

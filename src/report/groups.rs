@@ -143,7 +143,7 @@ impl Questions {
     }
 }
 
-/// The vectors of texts, in order: static ones where the model has any.
+/// The static vectors of texts, in order.
 async fn vectors(
     embedder: &Embedder,
     texts: impl Iterator<Item = String>,
