@@ -8,6 +8,7 @@
 //! numbers are worth (`calibration`), and where the thresholds lie (`promise`).
 
 mod calibration;
+mod cholesky;
 mod claims;
 mod density;
 mod head;

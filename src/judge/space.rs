@@ -10,6 +10,7 @@
 use nalgebra::{DMatrix, DVector};
 
 use super::Side;
+use super::cholesky::cholesky;
 use crate::embed::Block;
 
 /// Keeps the covariance invertible where examples do not differ at all.
@@ -190,7 +191,7 @@ impl Axes {
         let groups = sides.len();
         let means = sums.means(whole);
         let covariance = sums.covariance(&means, groups);
-        let solved = match covariance.cholesky() {
+        let solved = match cholesky(covariance) {
             Some(cholesky) => cholesky.solve(&means),
             None => means.clone(),
         };
