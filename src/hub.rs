@@ -67,7 +67,7 @@ impl Wanted {
         let known = known.filter(|_| wanted.file.is_none());
         if let Some((known, export)) = known.and_then(|k| Some((k, k.export.as_ref()?))) {
             let makers = known.name.eq_ignore_ascii_case(named);
-            if makers || export.hub.eq_ignore_ascii_case(named) {
+            if makers || known.is_exported_as(named) {
                 wanted.repository.clone_from(&export.hub);
                 wanted.file = Some(export.file.clone());
             }

@@ -41,11 +41,11 @@
 //! Rows use rows below them, never above; `tests/it/layers.rs` holds the table.
 //!
 //! ```text
-//! process     main · cli {serve: the only wiring, check, findings, ask, eval, figures, report, review, exit, terminal}
+//! process     main · cli {serve: the only wiring, check, findings, ask, eval, figures, model, models, pull, report, review, exit, terminal}
 //! time        reload {intents, watch} · server {tasks: the only place that spawns, tls, files} · admin
 //! http        proxy {serving, access, route, body, headers, exchange, refusal: the only table of errors}
 //! judgement   report {span, tally, cell, spread, savings, rejections, groups, sections, accounts, figures, look, numbers, document, sheet, page, pictures} · ledger {clerk, terms, entry, expected, again} · eval {labels, figures, comparison, document, report} · findings {misjudged, columns} · gate {reading, policy, polarity, course, notices} · snapshot {material} · judge {space, density, head, calibration, promise, claims}
-//! engines     embed {bundled, tokens, static_stage, encoder, local, remote, facts, queue, store, manifest, runtime, error} · hub · upstream {connection, retry, breaker, keys, reply, demo} · journal {open, rows, completions, retention, reviews, trouble, file, error, read} · traces {context, spans, attributes, export} · metrics {register, expected} · logging
+//! engines     embed {bundled, tokens, static_stage, encoder, local, remote, facts, queue, store, manifest, runtime, error} · hub {listing, graph, cache, fetch, error} · upstream {connection, retry, breaker, keys, reply, demo} · journal {open, rows, completions, retention, reviews, trouble, file, error, read} · traces {context, spans, attributes, export} · metrics {register, expected} · logging
 //! vocabulary  chat {chat_completions, responses, response, completions, messages, turn, fault, stream, line, json, billed, usage, keyed, words, unpack} · intent {file} · verdict {reason} · record · config {a file a section}
 //! leaf        catalogue · background · text {characters, faces, layout, reading, sound, shop_words} · clause · bare {codes, words} · source {message, table} · problem · language · memory · page {charts} · secret · share · tokenizer
 //! ```
@@ -59,8 +59,8 @@
 //! - No path reaches the upstream that is neither judged nor listed as passing.
 //! - No key of the gateway's own reaches the upstream.
 //!
-//! What is absent: no call leaves the host but those to the upstream and, where `[traces]` names one, to a
-//! collector; no question and no key is written to a log, a metric or a span, and no question to the journal unless
+//! What is absent: no call leaves the host but those to the upstream, where `[traces]` names one to a
+//! collector, and to the hub for a model that `[model]` names and that is not here; no question and no key is written to a log, a metric or a span, and no question to the journal unless
 //! the operator says so; no score is shown to callers; no mutable global but the one ONNX Runtime demands.
 
 pub mod admin;

@@ -10,7 +10,6 @@ use super::findings;
 use super::serve::tls;
 use super::terminal::{self, BOLD, paint};
 use crate::config::Config;
-use crate::embed::Embedder;
 use crate::findings::Findings;
 use crate::intent::Action;
 use crate::language::{Phrase, say};
@@ -32,7 +31,7 @@ impl Check {
     pub(super) async fn run(self, config: Config) -> anyhow::Result<()> {
         tls(&config.server)?;
         config.prices.tokenizers()?;
-        let embedder = Embedder::load(&config.model)?;
+        let embedder = terminal::load(&config.model).await?;
         let intents = Intents::new(&config, &embedder)?;
         let (snapshot, review) = terminal::prepare(&intents, &intents.read()?, &embedder).await?;
         let found = Findings::of(&snapshot.intents, &snapshot.judge, &review);

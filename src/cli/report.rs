@@ -12,10 +12,9 @@ use rusqlite::Connection;
 
 use super::exit::NothingThere;
 use super::terminal::{
-    DIM, heading, lines, paint, plain_table, print_table, shortened, write_page,
+    self, DIM, heading, lines, paint, plain_table, print_table, shortened, write_page,
 };
 use crate::config::Config;
-use crate::embed::Embedder;
 use crate::journal::{self, read};
 use crate::language::say;
 use crate::report::groups::Questions;
@@ -138,7 +137,7 @@ impl Period {
 
 /// Questions that no intent covers, by the static vectors of the model; a report without them is still one.
 async fn group(config: &Config, questions: Questions) -> Groups {
-    let embedder = match Embedder::load(&config.model) {
+    let embedder = match terminal::load(&config.model).await {
         Ok(embedder) => embedder,
         Err(error) => return Groups::Unknown(error.to_string()),
     };
