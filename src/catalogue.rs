@@ -99,6 +99,12 @@ impl Entry {
         let mut known = self.languages.iter();
         known.any(|known| known == language || known == "multilingual")
     }
+
+    /// Whether the repository holds another's export of it.
+    pub fn is_exported_as(&self, repository: &str) -> bool {
+        let export = self.export.as_ref();
+        export.is_some_and(|export| export.hub.eq_ignore_ascii_case(repository))
+    }
 }
 
 /// All of them, in the order of the file.
@@ -115,12 +121,15 @@ pub fn entries() -> &'static [Entry] {
     &ENTRIES
 }
 
-/// The model of a name or an alias, whatever the case; `owner/` may be left out.
+/// The model of a name, an alias or an export's repository, whatever the case; the maker's `owner/` may be left out.
 pub fn find(name: &str) -> Option<&'static Entry> {
     let same = |known: &str| known.eq_ignore_ascii_case(name);
     let without_owner = |known: &str| known.rsplit('/').next().is_some_and(same);
     entries().iter().find(|entry| {
-        same(&entry.name) || without_owner(&entry.name) || entry.aliases.iter().any(|a| same(a))
+        same(&entry.name)
+            || without_owner(&entry.name)
+            || entry.aliases.iter().any(|alias| same(alias))
+            || entry.is_exported_as(name)
     })
 }
 

@@ -6,6 +6,9 @@ mod eval;
 pub mod exit;
 mod figures;
 mod findings;
+mod model;
+mod models;
+mod pull;
 mod report;
 mod review;
 pub mod serve;
@@ -50,6 +53,8 @@ enum Command {
     Report(report::ReportCommand),
     /// Review would-be rejections that were forwarded, of the audit or of shadow mode, in random order
     Review(review::Review),
+    /// List embedding models, pull one
+    Model(model::ModelCommand),
 }
 
 /// The environment, whatever its encoding.
@@ -74,5 +79,6 @@ pub fn run(cli: Cli) -> anyhow::Result<()> {
         Command::Eval(eval) => runtime.block_on(eval.run(config)),
         Command::Report(report) => runtime.block_on(report.run(config)),
         Command::Review(review) => review.run(&config),
+        Command::Model(model) => runtime.block_on(model.run(config)),
     }
 }

@@ -15,7 +15,6 @@ use super::terminal::{self, BOLD, DIM, colour, paint};
 use crate::chat::line::Line;
 use crate::chat::{Context, Text};
 use crate::config::Config;
-use crate::embed::Embedder;
 use crate::gate::{Gate, policy};
 use crate::intent::Action;
 use crate::language::{Language, say};
@@ -42,7 +41,7 @@ pub(super) struct Ask {
 
 impl Ask {
     pub(super) async fn run(self, config: Config) -> anyhow::Result<()> {
-        let embedder = Embedder::load(&config.model)?;
+        let embedder = terminal::load(&config.model).await?;
         let intents = Intents::new(&config, &embedder)?;
         let (snapshot, review) = terminal::prepare(&intents, &intents.read()?, &embedder).await?;
         let gate = Gate::new(embedder, &config.gate);

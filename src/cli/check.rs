@@ -10,7 +10,7 @@ use super::findings;
 use super::serve::tls;
 use super::terminal::{self, BOLD, paint};
 use crate::config::Config;
-use crate::embed::{Embedder, Facts};
+use crate::embed::Facts;
 use crate::findings::{Findings, spoken};
 use crate::intent::Action;
 use crate::language::{Language, Phrase, say};
@@ -32,7 +32,7 @@ impl Check {
     pub(super) async fn run(self, config: Config) -> anyhow::Result<()> {
         tls(&config.server)?;
         config.prices.tokenizers()?;
-        let embedder = Embedder::load(&config.model)?;
+        let embedder = terminal::load(&config.model).await?;
         let intents = Intents::new(&config, &embedder)?;
         let (snapshot, review) = terminal::prepare(&intents, &intents.read()?, &embedder).await?;
         let found = Findings::of(&snapshot.intents, &snapshot.judge, &review);

@@ -55,7 +55,7 @@ struct Standing {
 
 impl Eval {
     pub(super) async fn run(self, config: Config) -> anyhow::Result<()> {
-        let gate = Gate::new(Embedder::load(&config.model)?, &config.gate);
+        let gate = Gate::new(terminal::load(&config.model).await?, &config.gate);
         let Input {
             present,
             changed,

@@ -3,6 +3,7 @@
 use std::process::ExitCode;
 
 use crate::embed::LoadError;
+use crate::hub::HubError;
 use crate::journal;
 use crate::problem::Problems;
 use crate::snapshot::PrepareError;
@@ -37,7 +38,7 @@ impl Exit {
             error.is::<Problems>() || matches!(error.downcast_ref(), Some(PrepareError::Files(_)));
         if bad_files {
             Exit::BadFiles
-        } else if error.is::<LoadError>() {
+        } else if error.is::<LoadError>() || error.is::<HubError>() {
             Exit::NoModel
         } else if error.is::<NothingThere>()
             || matches!(error.downcast_ref(), Some(journal::Error::Absent(_)))
@@ -67,6 +68,7 @@ mod tests {
             (problems().into(), Exit::BadFiles),
             (PrepareError::Files(problems()).into(), Exit::BadFiles),
             (LoadError::NoModel.into(), Exit::NoModel),
+            (HubError::NoCache.into(), Exit::NoModel),
             (NothingThere(String::new()).into(), Exit::NothingThere),
             (
                 journal::Error::Absent("x".into()).into(),

@@ -58,6 +58,12 @@ pub(super) async fn run(config: Config) -> anyhow::Result<()> {
     let level = logging::start(&config.server);
     let mut terminate = signal(SignalKind::terminate())?;
     let mut interrupt = signal(SignalKind::interrupt())?;
+    // Takes as long as the network does, and a signal ends it.
+    tokio::select! {
+        pulled = terminal::ensure_pulled(&config.model) => pulled?,
+        _ = terminate.recv() => return Ok(()),
+        _ = interrupt.recv() => return Ok(()),
+    }
     let gateway = Gateway::start(config, level.clone()).await?;
     sd_notify::notify(&[NotifyState::Ready]).ok();
     tokio::select! {

@@ -1,7 +1,7 @@
 //! What commands write for people: language, colour, short lines, progress.
 
 use std::io::{self, Write};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use anstyle::{AnsiColor, Style};
@@ -11,7 +11,10 @@ use comfy_table::{ContentArrangement, Table};
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use unicode_width::UnicodeWidthChar;
 
+use crate::catalogue;
+use crate::config::Model;
 use crate::embed::Embedder;
+use crate::hub::{Hub, HubError};
 use crate::intent::Action;
 use crate::intent::file::IntentFile;
 use crate::language::say;
@@ -37,6 +40,42 @@ pub(super) fn colour(action: Action) -> Style {
 /// A text in a style; `anstream` takes the style away where nobody sees it.
 pub(super) fn paint(style: Style, text: &str) -> String {
     format!("{style}{text}{style:#}")
+}
+
+/// The model that the configuration names; one of the hub that is not here is pulled first.
+pub(super) async fn load(config: &Model) -> anyhow::Result<Embedder> {
+    ensure_pulled(config).await?;
+    Ok(Embedder::load(config)?)
+}
+
+/// Pulls a model of the hub that is not here.
+pub(super) async fn ensure_pulled(config: &Model) -> Result<(), HubError> {
+    let Some(name) = &config.hub else {
+        return Ok(());
+    };
+    let hub = Hub::of_environment();
+    if hub.found(config, catalogue::find(name)).is_none() {
+        let endpoint = &hub.endpoint;
+        let what = say(
+            format!("模型 {name} 不在本机，正从 {endpoint} 下载"),
+            format!("the model {name} is not on this machine and is pulled from {endpoint}"),
+        );
+        tracing::info!("{what}");
+        pull(config).await?;
+    }
+    Ok(())
+}
+
+/// Brings a model of the hub to this machine, with a bar on standard error while it takes long.
+pub(super) async fn pull(config: &Model) -> Result<PathBuf, HubError> {
+    let bar = bar(config.hub.clone().unwrap_or_default());
+    bar.set_style(style("{msg} {bar:40} {bytes}/{total_bytes} {eta}"));
+    let known = config.hub.as_ref().and_then(|name| catalogue::find(name));
+    let count = |bytes| usize::try_from(bytes).unwrap_or(usize::MAX);
+    let progress = |done, all| advance(&bar, count(done), count(all));
+    let pulled = Hub::of_environment().pull(config, known, progress).await;
+    bar.finish_and_clear();
+    pulled
 }
 
 /// A snapshot of the files, with a bar on standard error while it takes long.
@@ -69,12 +108,13 @@ pub(super) async fn prepare_first(
 pub(super) fn bar(message: String) -> ProgressBar {
     let bar = ProgressBar::new(0);
     bar.set_draw_target(ProgressDrawTarget::hidden());
-    bar.set_style(
-        ProgressStyle::with_template("{msg} {bar:40} {pos}/{len} {eta}")
-            .unwrap_or_else(|_| ProgressStyle::default_bar()),
-    );
+    bar.set_style(style("{msg} {bar:40} {pos}/{len} {eta}"));
     bar.set_message(message);
     bar
+}
+
+fn style(template: &str) -> ProgressStyle {
+    ProgressStyle::with_template(template).unwrap_or_else(|_| ProgressStyle::default_bar())
 }
 
 /// Moves a bar on: so much done, of how much.

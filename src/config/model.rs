@@ -165,7 +165,7 @@ impl Model {
         problems
     }
 
-    fn check_names(&self) -> Vec<(&'static str, Phrase)> {
+    pub(crate) fn check_names(&self) -> Vec<(&'static str, Phrase)> {
         let mut problems = Vec::new();
         if let Some(hub) = self.hub.as_ref().filter(|hub| !is_repository(hub)) {
             let message = Phrase::new(
