@@ -2,6 +2,7 @@
 
 mod ask;
 mod check;
+mod compare;
 mod eval;
 pub mod exit;
 mod figures;
@@ -11,6 +12,7 @@ mod models;
 mod pull;
 mod report;
 mod review;
+mod self_test;
 pub mod serve;
 mod terminal;
 
@@ -53,7 +55,7 @@ enum Command {
     Report(report::ReportCommand),
     /// Review would-be rejections that were forwarded, of the audit or of shadow mode, in random order
     Review(review::Review),
-    /// List embedding models, pull one
+    /// List embedding models, pull one, try one, compare two
     Model(model::ModelCommand),
 }
 

@@ -41,7 +41,7 @@
 //! Rows use rows below them, never above; `tests/it/layers.rs` holds the table.
 //!
 //! ```text
-//! process     main · cli {serve: the only wiring, check, findings, ask, eval, figures, model, models, pull, report, review, exit, terminal}
+//! process     main · cli {serve: the only wiring, check, findings, ask, eval, figures, model, models, pull, self_test, compare, report, review, exit, terminal}
 //! time        reload {intents, watch} · server {tasks: the only place that spawns, tls, files} · admin
 //! http        proxy {serving, access, route, body, headers, exchange, refusal: the only table of errors}
 //! judgement   report {span, tally, cell, spread, savings, rejections, groups, sections, accounts, figures, look, numbers, document, sheet, page, pictures} · ledger {clerk, terms, entry, expected, again} · eval {labels, figures, comparison, document, report} · findings {misjudged, columns} · gate {reading, policy, polarity, course, notices} · snapshot {material} · judge {space, cholesky, density, head, calibration, promise, claims}

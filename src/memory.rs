@@ -4,6 +4,16 @@
 //! system for a piece of its own as soon as one such piece is freed, and the sessions' files are large: from
 //! then on everything comes out of heaps that hardly ever shrink.
 
+/// What the process holds in physical memory, in bytes; none where the system does not say.
+pub fn resident() -> Option<u64> {
+    let status = std::fs::read_to_string("/proc/self/status").ok()?;
+    let line = status
+        .lines()
+        .find_map(|line| line.strip_prefix("VmRSS:"))?;
+    let kibibytes: u64 = line.trim().strip_suffix("kB")?.trim().parse().ok()?;
+    Some(kibibytes << 10)
+}
+
 /// Has large pieces always come from the system, and go back to it. For the start of the process.
 pub fn return_large_pieces() {
     #[cfg(all(target_os = "linux", target_env = "gnu"))]

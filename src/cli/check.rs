@@ -13,7 +13,7 @@ use crate::config::Config;
 use crate::embed::Facts;
 use crate::findings::{Findings, spoken};
 use crate::intent::Action;
-use crate::language::{Language, Phrase, say};
+use crate::language::{Phrase, say};
 use crate::reload::Intents;
 use crate::share::Share;
 use crate::snapshot::{Review, Snapshot};
@@ -90,19 +90,9 @@ fn print_model(out: &mut impl Write, snapshot: &Snapshot, facts: &Facts) -> io::
         "{}",
         say(format!("模型：{name}"), format!("Model: {name}"))
     )?;
-    let known = |language: &Language| {
-        let known = facts.languages.iter().map(String::as_str);
-        facts.languages.is_empty()
-            || known
-                .into_iter()
-                .any(|known| known == "multilingual" || known == language.code())
-    };
     let spoken = spoken(&snapshot.intents).into_iter();
-    for language in spoken.filter(|language| !known(language)) {
-        let (zh, en) = match language {
-            Language::Zh => ("中文", "Chinese"),
-            Language::En => ("英文", "English"),
-        };
+    for language in spoken.filter(|language| !facts.knows(*language)) {
+        let Phrase { zh, en } = terminal::language(language);
         let line = say(
             format!(
                 "注意：{name} 不懂{zh}，而例句里有不少{zh}；这些问题会判断得很差，请换一个模型（intentgate model list）。"

@@ -11,13 +11,13 @@ use comfy_table::{ContentArrangement, Table};
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use unicode_width::UnicodeWidthChar;
 
-use crate::catalogue;
-use crate::config::Model;
+use crate::catalogue::{self, Kind};
+use crate::config::{Config, Model};
 use crate::embed::Embedder;
 use crate::hub::{Hub, HubError};
 use crate::intent::Action;
 use crate::intent::file::IntentFile;
-use crate::language::say;
+use crate::language::{Language, Phrase, say};
 use crate::reload::Intents;
 use crate::snapshot::{PrepareError, Review, Snapshot};
 
@@ -40,6 +40,56 @@ pub(super) fn colour(action: Action) -> Style {
 /// A text in a style; `anstream` takes the style away where nobody sees it.
 pub(super) fn paint(style: Style, text: &str) -> String {
     format!("{style}{text}{style:#}")
+}
+
+/// What a language is called.
+pub(super) fn language(language: Language) -> Phrase {
+    match language {
+        Language::Zh => Phrase::new("中文", "Chinese"),
+        Language::En => Phrase::new("英文", "English"),
+    }
+}
+
+/// The model of a name on the command line: `bundled`, `configured`, a folder, or one of the hub.
+///
+/// # Errors
+/// A name that is none of these.
+pub(super) fn named(name: &str, config: &Config) -> anyhow::Result<Model> {
+    let bundled = config.model.bundled();
+    if name == "bundled" {
+        return Ok(bundled);
+    }
+    if name == "configured" {
+        return Ok(config.model.clone());
+    }
+    if Path::new(name).is_dir() {
+        return Ok(Model {
+            path: Some(name.into()),
+            ..bundled
+        });
+    }
+    // What `[model]` says of this very model goes with it.
+    if config.model.hub.as_deref() == Some(name) {
+        return Ok(config.model.clone());
+    }
+    let known = catalogue::find(name).filter(|entry| entry.kind != Kind::Api);
+    let repository = known.map_or(name, |entry| entry.name.as_str());
+    anyhow::ensure!(
+        repository.contains('/'),
+        "{}",
+        say(
+            format!(
+                "{name} 不是模型；请写 bundled、configured、文件夹或 Hugging Face 上的 owner/name（见 `intentgate model list`）"
+            ),
+            format!(
+                "{name} is no model; write bundled, configured, a folder, or owner/name on the hub (see `intentgate model list`)"
+            ),
+        )
+    );
+    Ok(Model {
+        hub: Some(repository.to_owned()),
+        ..bundled
+    })
 }
 
 /// The model that the configuration names; one of the hub that is not here is pulled first.

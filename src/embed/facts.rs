@@ -1,6 +1,7 @@
 //! What is known of a loaded model: from its own files, from the catalogue, from the configuration.
 
 use crate::catalogue::Pooling;
+use crate::language::Language;
 
 /// A model's facts.
 #[derive(Clone, Debug, PartialEq)]
@@ -20,6 +21,15 @@ pub struct Facts {
     pub max_tokens: Option<usize>,
     /// ISO 639-1 codes, or `multilingual`; empty where nobody says.
     pub languages: Vec<String>,
+}
+
+impl Facts {
+    /// Whether the model knows a language, as far as anybody says.
+    pub fn knows(&self, language: Language) -> bool {
+        let mut known = self.languages.iter();
+        self.languages.is_empty()
+            || known.any(|known| known == "multilingual" || known == language.code())
+    }
 }
 
 /// Which unit vectors stand one after the other in an embedding.
