@@ -57,6 +57,24 @@ pub enum LoadError {
         /// How to give it: the key and what it takes.
         remedy: Phrase,
     },
+    /// A file asks for what is not known here.
+    Unsupported {
+        /// The file.
+        path: PathBuf,
+        /// What it asks for.
+        problem: Phrase,
+        /// What would be accepted.
+        remedy: Phrase,
+    },
+    /// A key asks for what the model does not give.
+    Unfit {
+        /// The key.
+        key: &'static str,
+        /// What is wrong with it.
+        problem: Phrase,
+        /// What would be accepted.
+        remedy: Phrase,
+    },
     /// An embeddings API cannot be asked, or does not answer as one.
     Unreachable {
         /// Its base URL.
@@ -131,6 +149,32 @@ impl LoadError {
                     "the model's files do not say {}.\nNext: {}.",
                     fact.en, remedy.en
                 ),
+            ),
+            LoadError::Unsupported {
+                path,
+                problem,
+                remedy,
+            } => Phrase::new(
+                format!(
+                    "模型文件 {}：{}。\n下一步：{}。",
+                    path.display(),
+                    problem.zh,
+                    remedy.zh
+                ),
+                format!(
+                    "the model's file {}: {}.\nNext: {}.",
+                    path.display(),
+                    problem.en,
+                    remedy.en
+                ),
+            ),
+            LoadError::Unfit {
+                key,
+                problem,
+                remedy,
+            } => Phrase::new(
+                format!("{key} {}。\n下一步：{}。", problem.zh, remedy.zh),
+                format!("{key} {}.\nNext: {}.", problem.en, remedy.en),
             ),
             LoadError::Unreachable { url, error } => Phrase::new(
                 format!(
