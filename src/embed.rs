@@ -4,15 +4,21 @@
 //! queue: the static stage looks token vectors up and averages them, the encoder runs the transformer over
 //! them. Other models have one.
 
+mod batch;
 mod bundled;
+mod card;
 mod encoder;
 mod error;
 mod facts;
+mod graph;
 mod local;
 mod manifest;
+mod pooling;
+mod prescription;
 mod queue;
 mod remote;
 mod runtime;
+mod sparse;
 mod static_stage;
 pub mod store;
 mod tokens;

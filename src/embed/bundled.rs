@@ -13,6 +13,7 @@ use super::{
 };
 use crate::catalogue::Pooling;
 use crate::config::Model;
+use crate::language::Phrase;
 use crate::verdict::Stage;
 
 /// How much each unit vector counts beside the others: static, layer 6, last layer.
@@ -41,8 +42,15 @@ impl Bundled {
             ("max_tokens", config.max_tokens.is_some()),
         ];
         if let Some((key, _)) = set.into_iter().find(|(_, set)| *set) {
-            let path = folder.join(FILE);
-            return Err(LoadError::Fixed { key, path });
+            let says = folder.join(FILE).display().to_string();
+            return Err(LoadError::Unfit {
+                key,
+                problem: Phrase::new(
+                    format!("{says} 里已经定好了"),
+                    format!("{says} says it already"),
+                ),
+                remedy: Phrase::new("去掉这个键", "leave the key out"),
+            });
         }
         let encoders = (0..config.threads.get())
             .map(|_| Encoder::load(environment, folder, manifest.dimension))

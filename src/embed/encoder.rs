@@ -26,7 +26,7 @@ impl Encoder {
         folder: &Path,
         dimension: usize,
     ) -> Result<Self, LoadError> {
-        let session = open_session(environment, &require(folder, "encoder.onnx")?)?;
+        let session = open_session(environment, &require(folder, "encoder.onnx")?, 1)?;
         Ok(Encoder { session, dimension })
     }
 

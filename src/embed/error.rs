@@ -57,12 +57,23 @@ pub enum LoadError {
         /// How to give it: the key and what it takes.
         remedy: Phrase,
     },
-    /// A key of `[model]` is set that the model leaves no choice in.
-    Fixed {
+    /// A file asks for what is not known here.
+    Unsupported {
+        /// The file.
+        path: PathBuf,
+        /// What it asks for.
+        problem: Phrase,
+        /// What would be accepted.
+        remedy: Phrase,
+    },
+    /// A key asks for what the model does not give.
+    Unfit {
         /// The key.
         key: &'static str,
-        /// The file that says it.
-        path: PathBuf,
+        /// What is wrong with it.
+        problem: Phrase,
+        /// What would be accepted.
+        remedy: Phrase,
     },
     /// An embeddings API cannot be asked, or does not answer as one.
     Unreachable {
@@ -139,15 +150,31 @@ impl LoadError {
                     fact.en, remedy.en
                 ),
             ),
-            LoadError::Fixed { key, path } => Phrase::new(
+            LoadError::Unsupported {
+                path,
+                problem,
+                remedy,
+            } => Phrase::new(
                 format!(
-                    "model.{key} 用不上：{} 里已经定好了。\n下一步：去掉这个键。",
-                    path.display()
+                    "模型文件 {}：{}。\n下一步：{}。",
+                    path.display(),
+                    problem.zh,
+                    remedy.zh
                 ),
                 format!(
-                    "model.{key} has no use: {} says it.\nNext: leave the key out.",
-                    path.display()
+                    "the model's file {}: {}.\nNext: {}.",
+                    path.display(),
+                    problem.en,
+                    remedy.en
                 ),
+            ),
+            LoadError::Unfit {
+                key,
+                problem,
+                remedy,
+            } => Phrase::new(
+                format!("{key} {}。\n下一步：{}。", problem.zh, remedy.zh),
+                format!("{key} {}.\nNext: {}.", problem.en, remedy.en),
             ),
             LoadError::Unreachable { url, error } => Phrase::new(
                 format!(

@@ -72,7 +72,7 @@ fn multilingual() -> Vec<String> {
     vec!["multilingual".to_owned()]
 }
 
-fn checksum(path: &Path) -> io::Result<String> {
+pub(super) fn checksum(path: &Path) -> io::Result<String> {
     let mut file = std::fs::File::open(path)?;
     let mut hash = Sha256::new();
     let mut buffer = vec![0; 1 << 16];
@@ -84,6 +84,6 @@ fn checksum(path: &Path) -> io::Result<String> {
     }
 }
 
-fn hex(bytes: &[u8]) -> String {
+pub(super) fn hex(bytes: &[u8]) -> String {
     bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }

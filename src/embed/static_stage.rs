@@ -47,7 +47,7 @@ pub(super) struct StaticStage {
 
 impl StaticStage {
     pub(super) fn load(environment: &Environment, folder: &Path) -> Result<Self, LoadError> {
-        let session = open_session(environment, &require(folder, "static.onnx")?)?;
+        let session = open_session(environment, &require(folder, "static.onnx")?, 1)?;
         Ok(StaticStage { session })
     }
 
@@ -81,12 +81,15 @@ impl StaticStage {
     }
 }
 
-/// A session of one thread that does not spin: a question is too small to share out, and spinning costs a
-/// tenth of a core while nothing is asked.
-pub(super) fn open_session(environment: &Environment, path: &Path) -> Result<Session, LoadError> {
+/// A session that does not spin: that costs a tenth of a core while nothing is asked.
+pub(super) fn open_session(
+    environment: &Environment,
+    path: &Path,
+    threads: usize,
+) -> Result<Session, LoadError> {
     let open = || -> ort::Result<Session> {
         Session::builder(environment)?
-            .with_intra_threads(1)?
+            .with_intra_threads(threads)?
             .with_inter_threads(1)?
             .with_intra_op_spinning(false)?
             .with_inter_op_spinning(false)?

@@ -27,7 +27,7 @@ pub struct Tokens {
 }
 
 /// Bytes of the longest piece of a SentencePiece vocabulary, generously.
-const LONGEST_TOKEN: usize = 64;
+pub(super) const LONGEST_TOKEN: usize = 64;
 
 impl Tokenizer {
     /// Reads `tokenizer.json` of a model's folder. What it makes begins with `prompt` and has at most `max_tokens`.

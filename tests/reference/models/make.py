@@ -1,0 +1,285 @@
+"""Makes the small models beside it, of random weights, and what their makers' own code makes of a few texts.
+
+Run in this folder with what requirements.txt names: `python make.py`. Each model has the files of its shape as
+the hub serves them, and an ONNX graph instead of the weights. `expected.json` in each folder holds the vectors.
+"""
+
+import json
+import shutil
+import sys
+import tempfile
+from pathlib import Path
+from unittest.mock import MagicMock
+
+import numpy
+import onnx
+import torch
+from safetensors.torch import save_file
+from sentence_transformers import SentenceTransformer
+from sentence_transformers.models import Dense, Normalize, Pooling, Transformer
+from tokenizers import Tokenizer, models, normalizers, pre_tokenizers, processors, trainers
+from transformers import (
+    BertConfig,
+    BertModel,
+    PreTrainedTokenizerFast,
+    Qwen3Config,
+    Qwen3Model,
+    XLMRobertaConfig,
+    XLMRobertaModel,
+)
+
+HERE = Path(__file__).resolve().parent
+SOURCES = [
+    "我要退款，订单还没发货", "什么时候发货", "能开发票吗", "这件衣服有没有大码", "where is my refund",
+    "how long does shipping take", "do you have this in blue", "今天天气怎么样", "tell me a joke", "退货地址在哪里",
+]
+TEXTS = [
+    "我要退款", "什么时候发货", "Where is my REFUND?", "订单 123 还没发货，怎么办？", "joke",
+    "how long does shipping take, and do you have this in blue? 退货地址在哪里，能开发票吗", "😀 ok",
+]
+# Longer than any of the models reads.
+LONG = "退款 refund shipping " * 40
+INSTRUCTION = "Instruct: Given a question, find questions of the same meaning\nQuery:"
+LENGTH = 48
+
+
+def wordpiece():
+    special = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]"]
+    tokenizer = Tokenizer(models.WordPiece(unk_token="[UNK]"))
+    tokenizer.normalizer = normalizers.BertNormalizer(lowercase=True)
+    tokenizer.pre_tokenizer = pre_tokenizers.BertPreTokenizer()
+    tokenizer.train_from_iterator(SOURCES, trainers.WordPieceTrainer(vocab_size=200, special_tokens=special))
+    marks = [(mark, tokenizer.token_to_id(mark)) for mark in ("[CLS]", "[SEP]")]
+    tokenizer.post_processor = processors.TemplateProcessing(single="[CLS] $A [SEP]", special_tokens=marks)
+    names = dict(pad_token="[PAD]", unk_token="[UNK]", cls_token="[CLS]", sep_token="[SEP]", mask_token="[MASK]")
+    return PreTrainedTokenizerFast(tokenizer_object=tokenizer, model_max_length=LENGTH, **names)
+
+
+def unigram():
+    special = ["<s>", "<pad>", "</s>", "<unk>"]
+    tokenizer = Tokenizer(models.Unigram())
+    tokenizer.normalizer = normalizers.NFKC()
+    tokenizer.pre_tokenizer = pre_tokenizers.Metaspace()
+    trainer = trainers.UnigramTrainer(vocab_size=200, special_tokens=special, unk_token="<unk>")
+    tokenizer.train_from_iterator(SOURCES, trainer)
+    marks = [("<s>", 0), ("</s>", 2)]
+    tokenizer.post_processor = processors.TemplateProcessing(single="<s> $A </s>", special_tokens=marks)
+    names = dict(pad_token="<pad>", unk_token="<unk>", cls_token="<s>", bos_token="<s>", sep_token="</s>", eos_token="</s>")
+    return PreTrainedTokenizerFast(tokenizer_object=tokenizer, model_max_length=LENGTH, **names)
+
+
+def byte_pairs():
+    tokenizer = Tokenizer(models.BPE())
+    tokenizer.normalizer = normalizers.NFC()
+    tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
+    alphabet = pre_tokenizers.ByteLevel.alphabet()
+    trainer = trainers.BpeTrainer(vocab_size=300, special_tokens=["<|endoftext|>"], initial_alphabet=alphabet)
+    tokenizer.train_from_iterator(SOURCES, trainer)
+    tokenizer.post_processor = processors.Sequence([
+        processors.ByteLevel(trim_offsets=False),
+        processors.TemplateProcessing(single="$A <|endoftext|>", special_tokens=[("<|endoftext|>", 0)]),
+    ])
+    names = dict(pad_token="<|endoftext|>", eos_token="<|endoftext|>", padding_side="left")
+    return PreTrainedTokenizerFast(tokenizer_object=tokenizer, model_max_length=96, **names)
+
+
+def bert(tokenizer):
+    config = BertConfig(
+        vocab_size=len(tokenizer), hidden_size=32, num_hidden_layers=2, num_attention_heads=4, intermediate_size=48,
+        max_position_embeddings=LENGTH, pad_token_id=tokenizer.pad_token_id, attn_implementation="eager",
+    )
+    return BertModel(config, add_pooling_layer=False)
+
+
+def xlm_roberta(tokenizer):
+    config = XLMRobertaConfig(
+        vocab_size=len(tokenizer), hidden_size=32, num_hidden_layers=2, num_attention_heads=4, intermediate_size=48,
+        max_position_embeddings=LENGTH + 2, pad_token_id=1, bos_token_id=0, eos_token_id=2, type_vocab_size=1,
+        attn_implementation="eager",
+    )
+    return XLMRobertaModel(config, add_pooling_layer=False)
+
+
+def qwen3(tokenizer):
+    config = Qwen3Config(
+        vocab_size=len(tokenizer), hidden_size=32, num_hidden_layers=2, num_attention_heads=4, num_key_value_heads=2,
+        head_dim=8, intermediate_size=48, max_position_embeddings=96, pad_token_id=0, eos_token_id=0,
+        attn_implementation="eager",
+    )
+    return Qwen3Model(config)
+
+
+def spread(model):
+    """Random weights of a usual start give vectors that hardly differ; these do."""
+    for name, weight in model.named_parameters():
+        if weight.dim() > 1:
+            torch.nn.init.normal_(weight, std=0.25)
+        elif "bias" in name:
+            torch.nn.init.normal_(weight, std=0.1)
+    return model.eval()
+
+
+class Graph(torch.nn.Module):
+    """What is exported: the model with inputs by position and outputs as a plain tuple."""
+
+    def __init__(self, model, inputs, finish=None):
+        super().__init__()
+        self.model, self.inputs, self.finish = model, inputs, finish
+
+    def forward(self, *values):
+        given = dict(zip(self.inputs, values))
+        hidden = self.model(**given, return_dict=True, **({"use_cache": False} if "position_ids" in given else {}))
+        hidden = hidden.last_hidden_state
+        return self.finish(hidden, given["attention_mask"]) if self.finish else hidden
+
+
+def export(model, inputs, path, outputs=("last_hidden_state",), finish=None):
+    path.parent.mkdir(parents=True, exist_ok=True)
+    ones = torch.ones(2, 5, dtype=torch.long)
+    values = tuple({"token_type_ids": ones * 0, "position_ids": ones.cumsum(1) - 1}.get(name, ones) for name in inputs)
+    batch, length = torch.export.Dim("batch"), torch.export.Dim("length")
+    shapes = tuple({0: batch, 1: length} for _ in inputs)
+    torch.onnx.export(
+        Graph(model, inputs, finish), values, str(path), input_names=list(inputs), output_names=list(outputs),
+        dynamic_shapes=(shapes,), dynamo=True, external_data=False, verbose=False, optimize=True,
+    )
+    graph = onnx.load(path)
+    for node in graph.graph.node:
+        # Where each node came from, thrice the size of the graph.
+        del node.metadata_props[:]
+    for value in graph.graph.value_info:
+        del value.metadata_props[:]
+    del graph.graph.value_info[:]
+    onnx.save(graph, path)
+
+
+def save(name, model, tokenizer, pooling, extra=(), **kwargs):
+    """A sentence-transformers folder, without the weights, and the vectors that it makes."""
+    target = HERE / name
+    shutil.rmtree(target, ignore_errors=True)
+    with tempfile.TemporaryDirectory() as folder:
+        model.save_pretrained(folder)
+        tokenizer.save_pretrained(folder)
+        transformer = Transformer(folder)
+        width = model.config.hidden_size
+        modules = [transformer, Pooling(width, pooling_mode=pooling), *extra]
+        whole = SentenceTransformer(modules=modules, device="cpu", **kwargs)
+        with tempfile.TemporaryDirectory() as saved:
+            whole.save_pretrained(saved, create_model_card=False)
+            skip = shutil.ignore_patterns("README.md", "chat_template*")
+            shutil.copytree(saved, target, ignore=skip)
+            (target / "model.safetensors").unlink()
+        default = kwargs.get("default_prompt_name")
+        prompt = (kwargs.get("prompts") or {}).get(default, "")
+        vectors = whole.encode(TEXTS, batch_size=len(TEXTS), normalize_embeddings=True, prompt=prompt)
+        long = whole.encode([LONG], normalize_embeddings=True, prompt=prompt)[0]
+    expect(target, prompt=prompt, vectors=vectors.tolist(), long=long.tolist())
+    return target
+
+
+def expect(target, **facts):
+    path = target / "expected.json"
+    known = json.loads(path.read_text()) if path.exists() else {"texts": TEXTS, "long_text": LONG}
+    known.update(facts)
+    for key in ("vectors", "long"):
+        if key in known:
+            known[key] = numpy.round(numpy.array(known[key]), 7).tolist()
+    path.write_text(json.dumps(known, ensure_ascii=False) + "\n")
+
+
+def bge_zh():
+    torch.manual_seed(1)
+    tokenizer = wordpiece()
+    model = spread(bert(tokenizer))
+    target = save("bge-zh", model, tokenizer, "cls", [Normalize()])
+    # As the hub's own files have it.
+    legacy = {"word_embedding_dimension": 32, "pooling_mode_cls_token": True, "pooling_mode_mean_tokens": False}
+    (target / "1_Pooling" / "config.json").write_text(json.dumps(legacy, indent=2) + "\n")
+    export(model, ("input_ids", "attention_mask", "token_type_ids"), target / "onnx" / "model.onnx")
+
+
+def e5():
+    torch.manual_seed(2)
+    tokenizer = unigram()
+    model = spread(xlm_roberta(tokenizer))
+    prompts = {"query": "query: ", "passage": "passage: "}
+    target = save("e5", model, tokenizer, "mean", [Normalize()], prompts=prompts, default_prompt_name="query")
+    export(model, ("input_ids", "attention_mask"), target / "onnx" / "model.onnx")
+
+
+def qwen3_embedding():
+    torch.manual_seed(3)
+    tokenizer = byte_pairs()
+    model = spread(qwen3(tokenizer))
+    prompts = {"query": INSTRUCTION, "document": ""}
+    target = save("qwen3", model, tokenizer, "lasttoken", [Normalize()], prompts=prompts, default_prompt_name="query")
+    export(model, ("input_ids", "attention_mask", "position_ids"), target / "onnx" / "model.onnx")
+
+
+def dense_max():
+    torch.manual_seed(4)
+    tokenizer = wordpiece()
+    model = spread(bert(tokenizer))
+    dense = Dense(64, 24, activation_function=torch.nn.Tanh())
+    target = save("dense", model, tokenizer, ["max", "mean"], [dense, Normalize()])
+    export(model, ("input_ids", "attention_mask", "token_type_ids"), target / "model.onnx")
+    # The same with its weights in a file of their own.
+    graph = onnx.load(target / "model.onnx")
+    onnx.save(graph, target / "model.onnx", save_as_external_data=True, location="model.onnx_data", size_threshold=512)
+
+
+def pooled_graph():
+    torch.manual_seed(5)
+    tokenizer = unigram()
+    model = spread(xlm_roberta(tokenizer))
+    target = save("pooled", model, tokenizer, "mean", [Normalize()])
+
+    def finish(hidden, mask):
+        mask = mask.unsqueeze(-1).to(hidden.dtype)
+        return hidden, (hidden * mask).sum(1) / mask.sum(1)
+
+    outputs = ("token_embeddings", "sentence_embedding")
+    export(model, ("input_ids", "attention_mask"), target / "onnx" / "model.onnx", outputs, finish)
+
+
+def flag_embedding():
+    """FlagEmbedding's model, whose package also imports parts of transformers that are gone since 5.0."""
+    while True:
+        try:
+            from FlagEmbedding.inference.embedder.encoder_only.m3 import M3Embedder
+            return M3Embedder
+        except ModuleNotFoundError as missing:
+            sys.modules[missing.name] = MagicMock()
+        except ImportError as missing:
+            import importlib
+            setattr(importlib.import_module(missing.name), str(missing).split("'")[1], MagicMock())
+
+
+def bge_m3():
+    torch.manual_seed(6)
+    tokenizer = unigram()
+    model = spread(xlm_roberta(tokenizer))
+    sparse, colbert = torch.nn.Linear(32, 1), torch.nn.Linear(32, 32)
+    torch.nn.init.normal_(sparse.weight, std=0.3)
+    target = save("bge-m3", model, tokenizer, "cls", [Normalize()])
+    save_file({"weight": sparse.weight.detach(), "bias": sparse.bias.detach()}, target / "sparse_linear.safetensors")
+    export(model, ("input_ids", "attention_mask"), target / "onnx" / "model.onnx")
+    with tempfile.TemporaryDirectory() as folder:
+        model.save_pretrained(folder)
+        tokenizer.save_pretrained(folder)
+        torch.save(sparse.state_dict(), f"{folder}/sparse_linear.pt")
+        torch.save(colbert.state_dict(), f"{folder}/colbert_linear.pt")
+        embedder = flag_embedding()(folder, use_fp16=False, devices="cpu")
+    encoded = embedder.encode(TEXTS, batch_size=len(TEXTS), max_length=LENGTH, return_dense=True, return_sparse=True)
+    lexical = [{token: float(weight) for token, weight in one.items()} for one in encoded["lexical_weights"]]
+    expect(target, vectors=encoded["dense_vecs"].tolist(), lexical_weights=lexical)
+
+
+MODELS = [bge_zh, e5, qwen3_embedding, dense_max, pooled_graph, bge_m3]
+
+if __name__ == "__main__":
+    wanted = sys.argv[1:]
+    for make in MODELS:
+        if not wanted or make.__name__ in wanted:
+            print(make.__name__, flush=True)
+            make()
