@@ -24,27 +24,26 @@ impl Embeddings {
     /// # Errors
     /// None that a caller could bring about: the names are fixed.
     pub fn new() -> prometheus::Result<Self> {
-        let requests = options(
-            "embedding_requests_total",
-            "Requests to the embeddings API, each try counted.",
-        );
-        let texts = options(
-            "embedding_texts_total",
-            "Texts that the embeddings API has embedded.",
-        );
-        let tokens = options(
-            "embedding_tokens_total",
-            "Tokens that the embeddings API says it read.",
-        );
-        let up = options(
-            "embedding_up",
-            "0 while the embeddings API is left alone after failures, else 1.",
-        );
         let counts = Embeddings {
-            requests: IntCounterVec::new(requests, &["result"])?,
-            texts: IntCounter::with_opts(texts)?,
-            tokens: IntCounter::with_opts(tokens)?,
-            up: IntGauge::with_opts(up)?,
+            requests: IntCounterVec::new(
+                options(
+                    "embedding_requests_total",
+                    "Requests to the embeddings API, each try counted.",
+                ),
+                &["result"],
+            )?,
+            texts: IntCounter::with_opts(options(
+                "embedding_texts_total",
+                "Texts that the embeddings API has embedded.",
+            ))?,
+            tokens: IntCounter::with_opts(options(
+                "embedding_tokens_total",
+                "Tokens that the embeddings API says it read.",
+            ))?,
+            up: IntGauge::with_opts(options(
+                "embedding_up",
+                "0 while the embeddings API is left alone after failures, else 1.",
+            ))?,
         };
         for result in ["ok", "failed"] {
             counts.requests.with_label_values(&[result]);

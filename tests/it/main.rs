@@ -32,6 +32,8 @@ mod policy;
 mod protocols;
 mod proxy;
 mod reload;
+mod remote;
+mod remote_gateway;
 mod report;
 mod report_figures;
 mod retries;
