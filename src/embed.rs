@@ -4,13 +4,17 @@
 //! queue: the static stage looks token vectors up and averages them, the encoder runs the transformer over
 //! them. Other models have one.
 
+mod answer;
+mod api;
 mod batch;
 mod bundled;
 mod card;
+mod dispatch;
 mod encoder;
 mod error;
 mod facts;
 mod graph;
+mod health;
 mod local;
 mod manifest;
 mod pooling;
@@ -38,6 +42,7 @@ pub use tokens::{Tokenizer, Tokens};
 use crate::catalogue::{self, Entry};
 use crate::config::{Model, find_default};
 use crate::hub::Hub;
+use crate::metrics::Embeddings;
 use crate::verdict::Stage;
 use bundled::Bundled;
 use local::Local;
@@ -150,6 +155,14 @@ impl Embedder {
     pub fn usage(&self) -> Option<Usage> {
         match &self.engine {
             Engine::Remote(remote) => Some(remote.usage()),
+            Engine::Bundled(_) | Engine::Local(_) => None,
+        }
+    }
+
+    /// The same, as metrics show it.
+    pub fn counts(&self) -> Option<&Embeddings> {
+        match &self.engine {
+            Engine::Remote(remote) => Some(remote.counts()),
             Engine::Bundled(_) | Engine::Local(_) => None,
         }
     }

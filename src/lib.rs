@@ -45,9 +45,9 @@
 //! time        reload {intents, watch} · server {tasks: the only place that spawns, tls, files} · admin
 //! http        proxy {serving, access, route, body, headers, exchange, refusal: the only table of errors}
 //! judgement   report {span, tally, cell, spread, savings, rejections, groups, sections, accounts, figures, look, numbers, document, sheet, page, pictures} · ledger {clerk, terms, entry, expected, again} · eval {labels, figures, comparison, document, report} · findings {misjudged, columns} · gate {reading, policy, polarity, course, notices} · snapshot {material} · judge {space, cholesky, density, head, calibration, promise, claims}
-//! engines     embed {bundled, tokens, static_stage, encoder, local, remote, facts, queue, store, manifest, runtime, error} · hub {listing, graph, cache, fetch, error} · upstream {connection, retry, breaker, keys, reply, demo} · journal {open, rows, completions, retention, reviews, trouble, file, error, read} · traces {context, spans, attributes, export} · metrics {register, expected} · logging
+//! engines     embed {bundled, manifest, tokens, static_stage, encoder, local, card, prescription, graph, batch, pooling, sparse, remote, api, answer, dispatch, health, facts, queue, store, runtime, error} · hub {listing, graph, cache, fetch, error} · upstream {connection, retry, keys, reply, demo} · journal {open, rows, completions, retention, reviews, trouble, file, error, read} · traces {context, spans, attributes, export} · metrics {register, expected, embeddings} · logging
 //! vocabulary  chat {chat_completions, responses, response, completions, messages, turn, fault, stream, line, json, billed, usage, keyed, words, unpack} · intent {file} · verdict {reason} · record · config {a file a section}
-//! leaf        catalogue · background · text {characters, faces, layout, reading, sound, shop_words} · clause · bare {codes, words} · source {message, table} · problem · language · memory · page {charts} · secret · share · tokenizer
+//! leaf        catalogue · background · text {characters, faces, layout, reading, sound, shop_words} · clause · bare {codes, words} · breaker · source {message, table} · problem · language · memory · page {charts} · secret · share · tokenizer
 //! ```
 //!
 //! ## Invariants
@@ -66,6 +66,7 @@
 pub mod admin;
 pub mod background;
 pub mod bare;
+pub mod breaker;
 pub mod catalogue;
 pub mod chat;
 pub mod clause;

@@ -1,5 +1,6 @@
 //! Every metric, as a documented field of one struct.
 
+mod embeddings;
 mod expected;
 mod register;
 
@@ -12,6 +13,7 @@ use crate::chat::Protocol;
 use crate::intent::Action;
 use crate::record::{Decided, Record};
 use crate::verdict::{Decision, Reason, Topic};
+pub use embeddings::Embeddings;
 use register::Register;
 
 /// The metrics of one gateway.

@@ -2,9 +2,8 @@
 //! as it comes.
 //!
 //! Where one cannot reply the next is asked, before the first byte and only where the request cannot have been
-//! worked on; `retry` says when. One that keeps failing is left alone; `breaker` says for how long.
+//! worked on; `retry` says when. One that keeps failing is left alone; [`breaker`](crate::breaker) says for how long.
 
-mod breaker;
 mod connection;
 pub mod demo;
 mod keys;
@@ -25,6 +24,7 @@ pub(crate) use connection::is_loopback;
 use connection::{Leave, Upstream, label};
 pub use keys::X_API_KEY;
 pub use reply::{ReplyBody, StreamError};
+pub(crate) use retry::retry_after;
 use retry::{Again, Budget, again};
 
 /// The upstreams. Clones share connections, health and budget.

@@ -233,6 +233,9 @@ async fn first_snapshot(
 /// What is asked for whenever metrics are read.
 fn watch(metrics: &Metrics, live: &Arc<Live>, embedder: Arc<Embedder>) -> anyhow::Result<()> {
     let live = live.clone();
+    if let Some(counts) = embedder.counts() {
+        metrics.show_embeddings(counts)?;
+    }
     metrics.watch(
         "model_queue_length",
         "Questions that wait for the model.",

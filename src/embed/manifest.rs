@@ -84,6 +84,7 @@ pub(super) fn checksum(path: &Path) -> io::Result<String> {
     }
 }
 
+/// Bytes as people write checksums.
 pub(super) fn hex(bytes: &[u8]) -> String {
     bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }

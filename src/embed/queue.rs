@@ -1,4 +1,4 @@
-//! Work on named threads behind a bounded queue.
+//! The model's named threads: work behind a bounded queue, or one future.
 
 use std::thread::{Builder, JoinHandle};
 
@@ -83,6 +83,41 @@ impl<I, O> Drop for Queue<I, O> {
             if thread.join().is_err() {
                 tracing::error!("a thread of the model ended by a panic");
             }
+        }
+    }
+}
+
+/// A thread of its own for a future and all that it waits for. Dropping it waits for the future's end.
+#[derive(Debug)]
+pub(super) struct Lane(Option<JoinHandle<()>>);
+
+impl Lane {
+    /// Starts a thread that makes the future and runs it to its end.
+    pub(super) fn start<F: Future<Output = ()>>(
+        name: &str,
+        future: impl FnOnce() -> F + Send + 'static,
+    ) -> Result<Self, LoadError> {
+        let no_thread = |error: std::io::Error| LoadError::NoThread {
+            error: error.to_string(),
+        };
+        let runtime = tokio::runtime::Builder::new_current_thread()
+            .enable_all()
+            .build()
+            .map_err(no_thread)?;
+        let run = move || {
+            runtime.block_on(future());
+            // A host's name that is still looked up keeps nobody waiting.
+            runtime.shutdown_background();
+        };
+        let thread = Builder::new().name(name.to_owned()).spawn(run);
+        Ok(Lane(Some(thread.map_err(no_thread)?)))
+    }
+}
+
+impl Drop for Lane {
+    fn drop(&mut self) {
+        if self.0.take().is_some_and(|thread| thread.join().is_err()) {
+            tracing::error!("the thread that asks the embeddings API ended by a panic");
         }
     }
 }

@@ -86,6 +86,6 @@ impl Register<'_> {
     }
 }
 
-fn options(name: &str, help: &str) -> Opts {
+pub(super) fn options(name: &str, help: &str) -> Opts {
     Opts::new(name, help).namespace("intentgate")
 }

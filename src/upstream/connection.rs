@@ -9,10 +9,10 @@ use http::{Response, Uri};
 use tokio::time::{Instant, timeout};
 use url::Url;
 
-use super::breaker::{Admission, Breaker};
 use super::keys::{self, Key};
 use super::reply::ReplyBody;
 use super::{UpstreamError, retry};
+use crate::breaker::{Admission, Breaker};
 use crate::config::Endpoint;
 use crate::language::say;
 use crate::metrics::Metrics;
@@ -40,7 +40,7 @@ impl Upstream {
         Ok(Upstream {
             client,
             key: config.api_key.as_ref().map(Key::new).transpose()?,
-            breaker: Mutex::new(Breaker::new()),
+            breaker: Mutex::new(Breaker::default()),
             metrics: metrics.clone(),
             config,
         })

@@ -1,5 +1,6 @@
 //! What the tests of the running gateway share: a real gateway, a fake LLM, a client that checks replies.
 
+pub(crate) mod embeddings;
 mod gateway;
 pub(crate) mod intents;
 pub(crate) mod journal;

@@ -33,6 +33,7 @@ const ROWS: [(&str, &[&str]); 7] = [
             "text",
             "clause",
             "bare",
+            "breaker",
             "source",
             "problem",
             "language",

@@ -33,6 +33,8 @@ mod policy;
 mod protocols;
 mod proxy;
 mod reload;
+mod remote;
+mod remote_gateway;
 mod report;
 mod report_figures;
 mod retries;

@@ -27,7 +27,7 @@ use tokio::sync::{mpsc, oneshot};
 use tokio::task::JoinSet;
 use tokio_rustls::TlsAcceptor;
 
-use super::{Authority, soon};
+use super::{Authority, embeddings, soon};
 
 /// What it replies where the test says nothing else.
 pub(crate) const COMPLETION: &str = r#"{"id":"up-1","object":"chat.completion","choices":[{"index":0,"message":{"role":"assistant","content":"from the upstream"},"finish_reason":"stop"}]}"#;
@@ -70,6 +70,8 @@ pub(crate) struct Gone(oneshot::Receiver<Infallible>);
 #[derive(Debug)]
 struct Script {
     acts: Mutex<VecDeque<Act>>,
+    /// What is replied to a body where the test says nothing.
+    usual: fn(&[u8]) -> Response<Bytes>,
     record: mpsc::UnboundedSender<Received>,
 }
 
@@ -88,23 +90,45 @@ enum Act {
 
 impl Upstream {
     pub(crate) async fn start() -> Upstream {
-        Upstream::start_over(None).await
+        Upstream::start_over(None, completion).await
+    }
+
+    /// An embeddings API.
+    pub(crate) async fn start_embeddings(authority: Option<&Authority>) -> Upstream {
+        Upstream::start_over(authority, embeddings::answer).await
     }
 
     /// With TLS; HTTP/2 where the client offers it.
     pub(crate) async fn start_tls(authority: &Authority) -> Upstream {
-        Upstream::start_over(Some(authority)).await
+        Upstream::start_over(Some(authority), completion).await
     }
 
-    async fn start_over(authority: Option<&Authority>) -> Upstream {
+    async fn start_over(
+        authority: Option<&Authority>,
+        usual: fn(&[u8]) -> Response<Bytes>,
+    ) -> Upstream {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        Upstream::start_at(listener, authority, usual).await
+    }
+
+    /// An embeddings API at an address that a test has kept for it.
+    pub(crate) async fn start_embeddings_at(listener: TcpListener) -> Upstream {
+        Upstream::start_at(listener, None, embeddings::answer).await
+    }
+
+    async fn start_at(
+        listener: TcpListener,
+        authority: Option<&Authority>,
+        usual: fn(&[u8]) -> Response<Bytes>,
+    ) -> Upstream {
         let tls = authority.map(Authority::acceptor);
         let scheme = if tls.is_some() { "https" } else { "http" };
         let connections = Arc::new(AtomicUsize::new(0));
-        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
         let (record, received) = mpsc::unbounded_channel();
         let script = Arc::new(Script {
             acts: Mutex::default(),
+            usual,
             record,
         });
         let (hang_up, told) = mpsc::channel(1);
@@ -326,6 +350,10 @@ async fn answer(
         headers: parts.headers,
         body,
     };
+    let usual = match act {
+        None => Some((script.usual)(&received.body)),
+        Some(_) => None,
+    };
     script.record.send(received).ok();
     match act {
         Some(Act::Reply(response)) => Ok(response.map(whole)),
@@ -336,8 +364,12 @@ async fn answer(
         Some(Act::Flood(times, piece, made)) => Ok(Response::new(flood(times, piece, made))),
         Some(Act::Hang(_waited_for)) => std::future::pending().await,
         Some(Act::BreakOff) => Err(broken()),
-        None => Ok(Response::new(whole(COMPLETION.into()))),
+        None => Ok(usual.unwrap().map(whole)),
     }
+}
+
+fn completion(_: &[u8]) -> Response<Bytes> {
+    Response::new(COMPLETION.into())
 }
 
 fn whole(body: Bytes) -> AnyBody {

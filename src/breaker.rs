@@ -1,5 +1,5 @@
-//! Passive health: an upstream that failed several times in a row is left alone for a while, then tried again
-//! with one request. A state machine over the time it is given.
+//! Passive health: a server that failed several times in a row is left alone for a while, then tried again with one
+//! request. A state machine over the time it is given.
 
 use std::time::Duration;
 
@@ -12,9 +12,9 @@ const FIRST_WAIT: Duration = Duration::from_secs(1);
 /// How long at most, and how long a probe may take before the next one goes through.
 const LONGEST_WAIT: Duration = Duration::from_secs(30);
 
-/// Whether an upstream is asked.
+/// Whether a server is asked.
 #[derive(Debug)]
-pub(super) struct Breaker(State);
+pub struct Breaker(State);
 
 #[derive(Debug)]
 enum State {
@@ -30,22 +30,24 @@ enum State {
 
 /// What one request may do.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Admission {
+pub enum Admission {
     /// Go on.
     Free,
-    /// Go on; whether the upstream is asked again hangs on it.
+    /// Go on; whether the server is asked again hangs on it.
     Probe,
     /// Not before so long.
     Refused(Duration),
 }
 
-impl Breaker {
-    pub(super) fn new() -> Self {
+impl Default for Breaker {
+    fn default() -> Self {
         Breaker(State::Closed { failures: 0 })
     }
+}
 
+impl Breaker {
     /// Asks before a request. Of those that come while it is open, one is let through: the probe.
-    pub(super) fn admit(&mut self, now: Instant) -> Admission {
+    pub fn admit(&mut self, now: Instant) -> Admission {
         match &mut self.0 {
             State::Closed { .. } => Admission::Free,
             State::Open { until, .. } if now < *until => Admission::Refused(*until - now),
@@ -56,15 +58,15 @@ impl Breaker {
         }
     }
 
-    /// The upstream replied. Whether that closed it.
-    pub(super) fn succeeded(&mut self) -> bool {
+    /// The server replied. Whether that closed it.
+    pub fn succeeded(&mut self) -> bool {
         let was_open = matches!(self.0, State::Open { .. });
         self.0 = State::Closed { failures: 0 };
         was_open
     }
 
-    /// The upstream failed. For how long that opened it.
-    pub(super) fn failed(&mut self, admission: Admission, now: Instant) -> Option<Duration> {
+    /// The server failed. For how long that opened it.
+    pub fn failed(&mut self, admission: Admission, now: Instant) -> Option<Duration> {
         let wait = match &mut self.0 {
             State::Closed { failures } => {
                 *failures += 1;
@@ -84,7 +86,7 @@ impl Breaker {
     }
 
     /// The client left first: a probe that told nothing makes way for the next.
-    pub(super) fn abandoned(&mut self, admission: Admission, now: Instant) {
+    pub fn abandoned(&mut self, admission: Admission, now: Instant) {
         if let (State::Open { until, .. }, Admission::Probe) = (&mut self.0, admission) {
             *until = now;
         }
@@ -108,7 +110,7 @@ mod tests {
 
     fn run(steps: &[(u64, Step)]) {
         let start = Instant::now();
-        let mut breaker = Breaker::new();
+        let mut breaker = Breaker::default();
         for (index, (at, step)) in steps.iter().enumerate() {
             let now = start + Duration::from_millis(*at);
             let place = format!("step {index}: {step:?} at {at} ms of {breaker:?}");
