@@ -150,6 +150,39 @@ mod tests {
             for name in entry.aliases.iter().chain([&entry.name]) {
                 assert_eq!(find(name), Some(entry), "{name}");
             }
+            if let Some(export) = &entry.export {
+                assert_eq!(find(&export.hub), Some(entry), "{}", export.hub);
+                assert!(export.file.ends_with(".onnx"), "{}", export.file);
+            }
         }
+    }
+
+    #[test]
+    fn an_entry_says_what_can_be_run_and_what_cannot() {
+        for entry in entries() {
+            let (name, api) = (&entry.name, entry.kind == Kind::Api);
+            assert!(entry.dimension >= 128 && entry.max_tokens >= 128, "{name}");
+            assert!(entry.knows("zh") || entry.knows("en"), "{name}");
+            assert_eq!(api, !name.contains('/'), "{name}");
+            assert_eq!(api, entry.parameters.is_none(), "{name}");
+            // Only a pooling that is none of the usual ones may be left out, and then no graph is pulled.
+            assert!(entry.pooling.is_some() || entry.export.is_none(), "{name}");
+        }
+    }
+
+    #[test]
+    fn what_servers_call_a_model_finds_it() {
+        for (name, found) in [
+            ("bge-m3", "BAAI/bge-m3"),
+            ("BAAI/BGE-M3", "BAAI/bge-m3"),
+            ("qwen3-embedding:0.6b", "Qwen/Qwen3-Embedding-0.6B"),
+            ("qwen3-embedding-4b", "Qwen/Qwen3-Embedding-4B"),
+            ("openai/text-embedding-3-small", "text-embedding-3-small"),
+            ("Xenova/bge-large-zh-v1.5", "BAAI/bge-large-zh-v1.5"),
+            ("all-minilm", "sentence-transformers/all-MiniLM-L6-v2"),
+        ] {
+            assert_eq!(find(name).map(|entry| entry.name.as_str()), Some(found));
+        }
+        assert_eq!(find("somebody/bge-m3"), None);
     }
 }

@@ -20,6 +20,7 @@ use hyper::body::Incoming;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioExecutor, TokioIo};
 use hyper_util::server::conn::auto;
+use intentgate::catalogue::entries;
 use intentgate::config::Model;
 use intentgate::hub::{Hub, HubError};
 use intentgate::language::Language;
@@ -398,7 +399,7 @@ async fn every_fault_is_explained_leaves_nothing_that_passes_for_whole_and_is_me
     for (name, file, faults) in [
         ("401", "", once(401, Some("RepoNotFound"))),
         ("401 gated", "", once(401, Some("GatedRepo"))),
-        ("403 gated", GRAPH_AT_HUB, once(403, Some("GatedRepo"))),
+        ("403 gated", "config.json", once(403, Some("GatedRepo"))),
         ("403", "", once(403, None)),
         ("404", "", once(404, Some("RevisionNotFound"))),
         ("500", "", again(500)),
@@ -406,11 +407,7 @@ async fn every_fault_is_explained_leaves_nothing_that_passes_for_whole_and_is_me
         ("403 of the other host", GRAPH, once(403, None)),
         ("429", "", again(429)),
         ("truncated", GRAPH, vec![Fault::CutAt(200_000); 6]),
-        (
-            "truncated at once",
-            "tokenizer.json",
-            vec![Fault::CutAt(0); 5],
-        ),
+        ("truncated at once", "README.md", vec![Fault::CutAt(0); 5]),
         ("corrupt", GRAPH, vec![Fault::Corrupt]),
         ("corrupt small file", "config.json", vec![Fault::Corrupt]),
         ("longer", GRAPH, vec![Fault::Longer]),
@@ -431,9 +428,6 @@ async fn every_fault_is_explained_leaves_nothing_that_passes_for_whole_and_is_me
     }
     snapshot("hub_faults", &said);
 }
-
-/// Its faults are those of the small file that the hub itself gives first.
-const GRAPH_AT_HUB: &str = "config.json";
 
 #[tokio::test]
 async fn what_a_repository_lacks_or_should_not_have_is_explained() {
@@ -734,6 +728,20 @@ async fn a_model_that_is_configured_and_not_here_is_pulled() {
     assert_eq!(ended.code, 4, "{ended:?}");
     let hub = stand_in.at(&folder.path().join("hub"));
     assert!(hub.found(&wanted(), None).is_some());
+}
+
+#[test]
+fn the_documentation_names_every_model_of_the_catalogue() {
+    for file in ["docs/models.md", "docs/models.zh-CN.md"] {
+        let text = fs::read_to_string(file).unwrap();
+        for entry in entries() {
+            let row = format!("| {} | {}", entry.name, entry.dimension);
+            let row = text.lines().find(|line| line.starts_with(&row));
+            let row = row.unwrap_or_else(|| panic!("{file}: no row of {}", entry.name));
+            assert!(row.contains(&format!("| {} |", entry.max_tokens)), "{row}");
+            assert_eq!(row.contains('✂'), entry.matryoshka, "{file}: {row}");
+        }
+    }
 }
 
 /// Both languages of an error, without what differs each time.
