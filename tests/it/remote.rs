@@ -154,7 +154,7 @@ async fn a_prompt_that_nobody_knows_is_asked_of_the_operator() {
     let text = "[model]\nurl = 'http://127.0.0.1:9'\nname = 'own-model'\ndimensions = 8";
     let config = Config::parse("config.toml", text, "".as_ref(), Vec::new()).unwrap();
     let error = Embedder::load(&config.model).unwrap_err().explain();
-    for words in [error.zh.as_ref(), error.en.as_ref()] {
+    for words in [&*error.zh, &*error.en] {
         assert!(words.contains("model.prompt = \"\""), "{words}");
         assert!(words.contains("own-model"), "{words}");
     }
@@ -343,7 +343,7 @@ async fn a_start_that_needs_the_api_says_what_it_said() {
     api.replies(fails(401, &format!("Incorrect API key provided: {KEY}")));
     let error = load(&api.url(), &format!("api_key = '{KEY}'")).unwrap_err();
     let error = error.explain();
-    for words in [error.zh.as_ref(), error.en.as_ref()] {
+    for words in [&*error.zh, &*error.en] {
         assert!(
             words.contains("HTTP 401 Incorrect API key provided: …"),
             "{words}"
