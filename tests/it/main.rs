@@ -32,6 +32,7 @@ mod modes;
 mod policy;
 mod protocols;
 mod proxy;
+mod real_models;
 mod reload;
 mod remote;
 mod remote_gateway;
