@@ -26,6 +26,7 @@ impl Encoder {
         folder: &Path,
         dimension: usize,
     ) -> Result<Self, LoadError> {
+        // One thread: a question is too small to share out.
         let session = open_session(environment, &require(folder, "encoder.onnx")?, 1)?;
         Ok(Encoder { session, dimension })
     }

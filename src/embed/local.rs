@@ -363,6 +363,49 @@ mod tests {
     use super::*;
     use crate::embed::runtime;
 
+    fn load(folder: &Path, known: Option<&Entry>) -> Result<(Local, Facts), LoadError> {
+        let environment = runtime::load(None).unwrap();
+        Local::load(&environment, folder, &Model::default(), known)
+    }
+
+    fn entry() -> Entry {
+        Entry {
+            dimension: 32,
+            prompt: "known: ".to_owned(),
+            sparse: true,
+            pooling: Some(Pooling::Max),
+            max_tokens: 16,
+            ..crate::catalogue::entries()[0].clone()
+        }
+    }
+
+    #[test]
+    fn the_catalogue_says_what_the_files_leave_open() {
+        let models = Path::new("tests/reference/models");
+        // A lexical head is missed, and done without.
+        let (_, facts) = load(&models.join("e5"), Some(&entry())).unwrap();
+        assert_eq!(facts.prompt, "known: ", "it is chosen for questions");
+        assert_eq!(facts.pooling, Some(Pooling::Mean), "the files say so");
+        assert_eq!(facts.max_tokens, Some(96));
+        assert_eq!(facts.languages, entry().languages);
+        assert_eq!(facts.name, entry().name);
+        assert_eq!(facts.layout, Layout::dense(32));
+
+        let bare = tempfile::tempdir().unwrap();
+        for file in ["tokenizer.json", "onnx/model.onnx"] {
+            let to = bare.path().join(Path::new(file).file_name().unwrap());
+            std::fs::copy(models.join("e5").join(file), to).unwrap();
+        }
+        let (_, facts) = load(bare.path(), Some(&entry())).unwrap();
+        assert_eq!(facts.pooling, Some(Pooling::Max));
+        assert_eq!(facts.max_tokens, Some(16));
+
+        let mut other = entry();
+        other.dimension = 384;
+        let said = load(bare.path(), Some(&other)).unwrap_err().explain();
+        assert!(said.en.contains("have 32 numbers"), "{}", said.en);
+    }
+
     #[test]
     fn lexical_weights_are_those_of_the_makers_code() {
         let folder = Path::new("tests/reference/models/bge-m3");
@@ -373,9 +416,7 @@ mod tests {
             serde_json::from_value(expected["lexical_weights"].clone()).unwrap();
         assert!(expected.iter().all(|weights| !weights.is_empty()));
 
-        let environment = runtime::load(None).unwrap();
-        let (mut local, facts) =
-            Local::load(&environment, folder, &Model::default(), None).unwrap();
+        let (mut local, facts) = load(folder, None).unwrap();
         assert_eq!(facts.layout.blocks, [facts.layout.blocks[0], BLOCK]);
         let mut all = local.read(&texts).unwrap();
         for text in &texts {

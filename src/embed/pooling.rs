@@ -97,6 +97,20 @@ impl Dense {
             return Err(unsupported(path, "use_residual"));
         }
         let weights = folder.join("model.safetensors");
+        let pickled = folder.join("pytorch_model.bin");
+        if pickled.is_file() && !weights.is_file() {
+            return Err(LoadError::Unsupported {
+                path: pickled,
+                problem: Phrase::new(
+                    "这种格式可以带程序，本程序不读",
+                    "files of its kind may hold code and are not read",
+                ),
+                remedy: Phrase::new(
+                    "在旁边放上 model.safetensors；用 sentence-transformers 打开再保存模型就会得到它",
+                    "put model.safetensors beside it; sentence-transformers writes it when it loads and saves the model",
+                ),
+            });
+        }
         let layer = Linear::load(&weights)?;
         Ok(Dense {
             takes: layer.takes,

@@ -25,6 +25,7 @@ mod layers;
 mod ledger;
 mod lifecycle;
 mod limits;
+mod local_models;
 mod metrics;
 mod mixed;
 mod model;

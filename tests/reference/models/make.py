@@ -14,6 +14,7 @@ from unittest.mock import MagicMock
 import numpy
 import onnx
 import torch
+from onnx import TensorProto, helper
 from safetensors.torch import save_file
 from sentence_transformers import SentenceTransformer
 from sentence_transformers.models import Dense, Normalize, Pooling, Transformer
@@ -21,6 +22,7 @@ from tokenizers import Tokenizer, models, normalizers, pre_tokenizers, processor
 from transformers import (
     BertConfig,
     BertModel,
+    DynamicCache,
     PreTrainedTokenizerFast,
     Qwen3Config,
     Qwen3Model,
@@ -40,7 +42,7 @@ TEXTS = [
 # Longer than any of the models reads.
 LONG = "退款 refund shipping " * 40
 INSTRUCTION = "Instruct: Given a question, find questions of the same meaning\nQuery:"
-LENGTH = 48
+LENGTH = 96
 
 
 def wordpiece():
@@ -80,12 +82,12 @@ def byte_pairs():
         processors.TemplateProcessing(single="$A <|endoftext|>", special_tokens=[("<|endoftext|>", 0)]),
     ])
     names = dict(pad_token="<|endoftext|>", eos_token="<|endoftext|>", padding_side="left")
-    return PreTrainedTokenizerFast(tokenizer_object=tokenizer, model_max_length=96, **names)
+    return PreTrainedTokenizerFast(tokenizer_object=tokenizer, model_max_length=160, **names)
 
 
 def bert(tokenizer):
     config = BertConfig(
-        vocab_size=len(tokenizer), hidden_size=32, num_hidden_layers=2, num_attention_heads=4, intermediate_size=48,
+        vocab_size=len(tokenizer), hidden_size=32, num_hidden_layers=2, num_attention_heads=4, intermediate_size=32,
         max_position_embeddings=LENGTH, pad_token_id=tokenizer.pad_token_id, attn_implementation="eager",
     )
     return BertModel(config, add_pooling_layer=False)
@@ -93,7 +95,7 @@ def bert(tokenizer):
 
 def xlm_roberta(tokenizer):
     config = XLMRobertaConfig(
-        vocab_size=len(tokenizer), hidden_size=32, num_hidden_layers=2, num_attention_heads=4, intermediate_size=48,
+        vocab_size=len(tokenizer), hidden_size=32, num_hidden_layers=2, num_attention_heads=4, intermediate_size=32,
         max_position_embeddings=LENGTH + 2, pad_token_id=1, bos_token_id=0, eos_token_id=2, type_vocab_size=1,
         attn_implementation="eager",
     )
@@ -103,7 +105,7 @@ def xlm_roberta(tokenizer):
 def qwen3(tokenizer):
     config = Qwen3Config(
         vocab_size=len(tokenizer), hidden_size=32, num_hidden_layers=2, num_attention_heads=4, num_key_value_heads=2,
-        head_dim=8, intermediate_size=48, max_position_embeddings=96, pad_token_id=0, eos_token_id=0,
+        head_dim=8, intermediate_size=48, max_position_embeddings=160, pad_token_id=0, eos_token_id=0,
         attn_implementation="eager",
     )
     return Qwen3Model(config)
@@ -137,20 +139,82 @@ def export(model, inputs, path, outputs=("last_hidden_state",), finish=None):
     path.parent.mkdir(parents=True, exist_ok=True)
     ones = torch.ones(2, 5, dtype=torch.long)
     values = tuple({"token_type_ids": ones * 0, "position_ids": ones.cumsum(1) - 1}.get(name, ones) for name in inputs)
-    batch, length = torch.export.Dim("batch"), torch.export.Dim("length")
-    shapes = tuple({0: batch, 1: length} for _ in inputs)
+    graph = Graph(model, inputs, finish).eval()
+    # What dynamo=True makes of BERT, XLM-R and Qwen3 without a cache does not give what the model gives.
+    axes = {name: {0: "batch", 1: "length"} for name in (*inputs, *outputs)}
+    for name in set(outputs) & {"sentence_embedding", "dense_vecs"}:
+        del axes[name][1]
     torch.onnx.export(
-        Graph(model, inputs, finish), values, str(path), input_names=list(inputs), output_names=list(outputs),
-        dynamic_shapes=(shapes,), dynamo=True, external_data=False, verbose=False, optimize=True,
+        graph, values, str(path), input_names=list(inputs), output_names=list(outputs), dynamic_axes=axes,
+        dynamo=False,
     )
+    slim(path)
+
+
+def slim(path):
+    """Takes out what the exporter notes of where each node came from: thrice the size of the graph."""
     graph = onnx.load(path)
     for node in graph.graph.node:
-        # Where each node came from, thrice the size of the graph.
         del node.metadata_props[:]
-    for value in graph.graph.value_info:
-        del value.metadata_props[:]
     del graph.graph.value_info[:]
     onnx.save(graph, path)
+
+
+def rename(graph, old, new):
+    for node in graph.node:
+        node.input[:] = [new if name == old else name for name in node.input]
+        node.output[:] = [new if name == old else name for name in node.output]
+
+
+def halve(path, target):
+    """The graph with 32-bit ids and a 16-bit output."""
+    whole = onnx.load(path)
+    graph = whole.graph
+    for value in graph.input:
+        rename(graph, value.name, f"{value.name}_64")
+        graph.node.insert(0, helper.make_node("Cast", [value.name], [f"{value.name}_64"], to=TensorProto.INT64))
+        value.type.tensor_type.elem_type = TensorProto.INT32
+    output = graph.output[0]
+    rename(graph, output.name, f"{output.name}_32")
+    graph.node.append(helper.make_node("Cast", [f"{output.name}_32"], [output.name], to=TensorProto.FLOAT16))
+    output.type.tensor_type.elem_type = TensorProto.FLOAT16
+    onnx.save(whole, target)
+
+
+def ask_task(path, target):
+    """The graph with an input task_id, of which 2 alone gives the vectors that are expected."""
+    whole = onnx.load(path)
+    graph = whole.graph
+    output = graph.output[0].name
+    rename(graph, output, "plain")
+    graph.input.append(helper.make_tensor_value_info("task_id", TensorProto.INT64, []))
+    for name, array in {"two": numpy.array(2, dtype="int64"), "ramp": numpy.arange(32, dtype="float32")}.items():
+        graph.initializer.append(onnx.numpy_helper.from_array(array, name))
+    graph.node.extend([
+        helper.make_node("Sub", ["task_id", "two"], ["off"]),
+        helper.make_node("Cast", ["off"], ["off_32"], to=TensorProto.FLOAT),
+        helper.make_node("Mul", ["off_32", "ramp"], ["shift"]),
+        helper.make_node("Add", ["plain", "shift"], [output]),
+    ])
+    onnx.save(whole, target)
+
+
+def odd():
+    """Graphs that cannot be used as they are."""
+    target = HERE / "odd"
+    target.mkdir(exist_ok=True)
+
+    def graph(name, inputs, outputs):
+        given = [helper.make_tensor_value_info(n, TensorProto.INT64, ["batch", "length"]) for n in inputs]
+        gives = [helper.make_tensor_value_info(n, TensorProto.FLOAT, ["batch", "length", 8]) for n in outputs]
+        table = onnx.numpy_helper.from_array(numpy.zeros((8, 8), dtype="float32"), "table")
+        nodes = [helper.make_node("Gather", ["table", inputs[-1]], [n]) for n in outputs]
+        made = helper.make_graph(nodes, name, given, gives, [table])
+        versions = [helper.make_opsetid("", 18)]
+        onnx.save(helper.make_model(made, opset_imports=versions, ir_version=10), target / f"{name}.onnx")
+
+    graph("pixels", ["input_ids", "attention_mask", "pixel_values"], ["last_hidden_state"])
+    graph("two", ["input_ids", "attention_mask"], ["layer_11", "layer_12"])
 
 
 def save(name, model, tokenizer, pooling, extra=(), **kwargs):
@@ -195,7 +259,9 @@ def bge_zh():
     # As the hub's own files have it.
     legacy = {"word_embedding_dimension": 32, "pooling_mode_cls_token": True, "pooling_mode_mean_tokens": False}
     (target / "1_Pooling" / "config.json").write_text(json.dumps(legacy, indent=2) + "\n")
-    export(model, ("input_ids", "attention_mask", "token_type_ids"), target / "onnx" / "model.onnx")
+    path = target / "onnx" / "model.onnx"
+    export(model, ("input_ids", "attention_mask", "token_type_ids"), path)
+    halve(path, path.with_name("model_half.onnx"))
 
 
 def e5():
@@ -204,7 +270,9 @@ def e5():
     model = spread(xlm_roberta(tokenizer))
     prompts = {"query": "query: ", "passage": "passage: "}
     target = save("e5", model, tokenizer, "mean", [Normalize()], prompts=prompts, default_prompt_name="query")
-    export(model, ("input_ids", "attention_mask"), target / "onnx" / "model.onnx")
+    path = target / "onnx" / "model.onnx"
+    export(model, ("input_ids", "attention_mask"), path)
+    ask_task(path, path.with_name("model_task.onnx"))
 
 
 def qwen3_embedding():
@@ -214,6 +282,36 @@ def qwen3_embedding():
     prompts = {"query": INSTRUCTION, "document": ""}
     target = save("qwen3", model, tokenizer, "lasttoken", [Normalize()], prompts=prompts, default_prompt_name="query")
     export(model, ("input_ids", "attention_mask", "position_ids"), target / "onnx" / "model.onnx")
+    export_with_past(model, target / "onnx" / "model_past.onnx")
+
+
+class Continued(torch.nn.Module):
+    """A decoder that goes on from what it has read before, as generation needs it."""
+
+    def __init__(self, model):
+        super().__init__()
+        self.model = model
+
+    def forward(self, ids, mask, positions, *past):
+        cache = DynamicCache(list(zip(past[::2], past[1::2])))
+        given = dict(input_ids=ids, attention_mask=mask, position_ids=positions, past_key_values=cache)
+        return self.model(**given, use_cache=True, return_dict=True).last_hidden_state
+
+
+def export_with_past(model, path):
+    before, length = 3, 5
+    ones = torch.ones(2, length, dtype=torch.long)
+    past = [torch.randn(2, 2, before, 8) for _ in range(4)]
+    values = (ones, torch.ones(2, before + length, dtype=torch.long), ones.cumsum(1) - 1 + before, *past)
+    names = [f"past_key_values.{layer}.{part}" for layer in range(2) for part in ("key", "value")]
+    auto = torch.export.Dim.AUTO
+    shapes = [{0: auto, 1: auto}] * 3 + [{0: auto, 2: auto}] * 4
+    torch.onnx.export(
+        Continued(model), values, str(path), input_names=["input_ids", "attention_mask", "position_ids", *names],
+        output_names=["last_hidden_state"], dynamic_shapes=(*shapes[:3], tuple(shapes[3:])), dynamo=True,
+        external_data=False, verbose=False, optimize=True,
+    )
+    slim(path)
 
 
 def dense_max():
@@ -261,9 +359,17 @@ def bge_m3():
     model = spread(xlm_roberta(tokenizer))
     sparse, colbert = torch.nn.Linear(32, 1), torch.nn.Linear(32, 32)
     torch.nn.init.normal_(sparse.weight, std=0.3)
+    torch.nn.init.constant_(sparse.bias, 3.0)
+    sparse.requires_grad_(False)
     target = save("bge-m3", model, tokenizer, "cls", [Normalize()])
     save_file({"weight": sparse.weight.detach(), "bias": sparse.bias.detach()}, target / "sparse_linear.safetensors")
     export(model, ("input_ids", "attention_mask"), target / "onnx" / "model.onnx")
+
+    def finish(hidden, _):
+        return torch.nn.functional.normalize(hidden[:, 0], dim=-1), torch.relu(sparse(hidden))
+
+    path = target / "onnx" / "model_sparse.onnx"
+    export(model, ("input_ids", "attention_mask"), path, ("dense_vecs", "sparse_vecs"), finish)
     with tempfile.TemporaryDirectory() as folder:
         model.save_pretrained(folder)
         tokenizer.save_pretrained(folder)
@@ -275,7 +381,7 @@ def bge_m3():
     expect(target, vectors=encoded["dense_vecs"].tolist(), lexical_weights=lexical)
 
 
-MODELS = [bge_zh, e5, qwen3_embedding, dense_max, pooled_graph, bge_m3]
+MODELS = [bge_zh, e5, qwen3_embedding, dense_max, pooled_graph, bge_m3, odd]
 
 if __name__ == "__main__":
     wanted = sys.argv[1:]
