@@ -138,13 +138,13 @@ async fn the_length_is_what_is_asked_for_or_what_a_first_answer_has() {
     assert_ne!(cut.facts().fingerprint, whole.facts().fingerprint);
 
     // The table knows it.
-    let text = format!("[model]\nurl = '{}'\nname = 'bge-m3'", api.url());
+    let text = format!("[model]\nurl = '{}'\nname = 'm3e-small'", api.url());
     let config = Config::parse("config.toml", &text, "".as_ref(), Vec::new()).unwrap();
     let listed = Embedder::load(&config.model).unwrap();
-    assert_eq!(listed.facts().layout.length(), 1024);
+    assert_eq!(listed.facts().layout.length(), 512);
     assert_eq!(api.unseen(), 0);
     let error = failure(&listed, "退款").await;
-    assert!(error.contains("64 numbers where 1024"), "{error}");
+    assert!(error.contains("64 numbers where 512"), "{error}");
     assert!(error.contains("model.dimensions"), "{error}");
 }
 
