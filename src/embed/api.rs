@@ -3,7 +3,6 @@
 use std::error::Error as _;
 use std::fmt::{self, Write as _};
 use std::sync::OnceLock;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, SystemTime};
 
 use http::header::{AUTHORIZATION, CONTENT_TYPE, HeaderValue};
@@ -38,8 +37,8 @@ pub(super) struct Api {
     dimensions: Option<usize>,
     /// The length that vectors have, once that is known.
     pub(super) dimension: OnceLock<usize>,
-    /// Set once the API has refused base64 and taken numbers.
-    numbers: AtomicBool,
+    /// How vectors are asked for, once the API has answered.
+    encoding: OnceLock<&'static str>,
 }
 
 /// Why there are no vectors.
@@ -81,26 +80,27 @@ impl Api {
             key: config.api_key.clone(),
             dimensions,
             dimension: OnceLock::new(),
-            numbers: AtomicBool::new(false),
+            encoding: OnceLock::new(),
         })
     }
 
-    /// The texts' vectors. A server that refuses base64 is asked for numbers, then and from then on.
+    /// The texts' vectors. A server that begins by refusing base64 is asked for numbers.
     pub(super) async fn embed(&self, texts: &[String]) -> Result<Answer, Fault> {
-        if self.numbers.load(Ordering::Relaxed) {
-            return self.ask(texts, "float").await;
-        }
-        match self.ask(texts, "base64").await {
+        let encoding = *self.encoding.get().unwrap_or(&"base64");
+        let outcome = self.ask(texts, encoding).await;
+        let may_be_refused = [StatusCode::BAD_REQUEST, StatusCode::UNPROCESSABLE_ENTITY];
+        let (encoding, outcome) = match outcome {
             Err(Fault::Refused { status, .. })
-                if [StatusCode::BAD_REQUEST, StatusCode::UNPROCESSABLE_ENTITY]
-                    .contains(&status) =>
+                if self.encoding.get().is_none() && may_be_refused.contains(&status) =>
             {
-                let answer = self.ask(texts, "float").await?;
-                self.numbers.store(true, Ordering::Relaxed);
-                Ok(answer)
+                ("float", self.ask(texts, "float").await)
             }
-            outcome => outcome,
+            outcome => (encoding, outcome),
+        };
+        if outcome.is_ok() {
+            self.encoding.get_or_init(|| encoding);
         }
+        outcome
     }
 
     async fn ask(&self, texts: &[String], encoding_format: &'static str) -> Result<Answer, Fault> {

@@ -35,6 +35,11 @@ const EXAMPLES_WAIT: Duration = Duration::from_secs(60);
 /// Examples go out once more until then.
 const PATIENCE: Duration = Duration::from_secs(120);
 
+/// A text that is refused is cut to no more bytes than this: about the tokens that the largest models read.
+const LONGEST: usize = 32 << 10;
+/// A text that is refused is not too long where it has no more bytes than this.
+const SHORTEST: usize = 512;
+
 /// What becomes of texts.
 pub(super) type Outcome = Result<Vec<Embedded>, EmbedError>;
 
@@ -42,7 +47,21 @@ pub(super) type Outcome = Result<Vec<Embedded>, EmbedError>;
 #[derive(Debug)]
 pub(super) struct Job {
     pub(super) texts: Vec<String>,
+    /// Whether the texts are no longer whole.
+    pub(super) shortened: bool,
     pub(super) reply: oneshot::Sender<Outcome>,
+}
+
+impl Job {
+    /// Leaves the first half, where that is still a text to judge.
+    fn shorten(&mut self) -> bool {
+        self.texts.iter_mut().all(|text| {
+            let kept = (text.len() / 2).min(LONGEST);
+            self.shortened = true;
+            text.truncate(text.floor_char_boundary(kept));
+            kept >= SHORTEST
+        })
+    }
 }
 
 /// The API and those who wait for it.
@@ -140,7 +159,8 @@ impl Asking<'_> {
         };
         match outcome {
             Ok(answer) => {
-                for (job, embedded) in jobs.into_iter().zip(embedded(answer)) {
+                for (job, mut embedded) in jobs.into_iter().zip(embedded(answer)) {
+                    embedded.truncated = job.shortened;
                     job.reply.send(Ok(vec![embedded])).ok();
                 }
             }
@@ -148,6 +168,10 @@ impl Asking<'_> {
             Err(fault) if fault.is_of_request() && jobs.len() > 1 => {
                 let alone = |job| self.questions(vec![job]).boxed_local();
                 iter(jobs).for_each_concurrent(LANES, alone).await;
+            }
+            // Servers that do not cut texts themselves refuse long ones.
+            Err(fault) if fault.is_of_request() && jobs.iter_mut().all(Job::shorten) => {
+                self.questions(jobs).boxed_local().await;
             }
             Err(fault) => {
                 let error = EmbedError::Failed(fault.outline());

@@ -121,7 +121,12 @@ impl Remote {
         let with_prompt = texts.iter().map(|text| format!("{}{text}", self.prompt));
         let (reply, answer) = oneshot::channel();
         let texts = with_prompt.collect();
-        (Job { texts, reply }, answer)
+        let job = Job {
+            texts,
+            shortened: false,
+            reply,
+        };
+        (job, answer)
     }
 
     /// Questions that wait.

@@ -52,7 +52,8 @@ def verdicts(binary: str, config: Path, options: List[str], questions: str) -> L
 
 def main(binary: str, file: str, folder: str, *options: str) -> None:
     rows = [json.loads(row) for row in Path(file).read_text("utf-8").splitlines() if row.strip()]
-    questions = "".join(json.dumps({"text": row["text"]}) + "\n" for row in rows)
+    asked = [{key: row[key] for key in ("text", "messages") if key in row} for row in rows]
+    questions = "".join(json.dumps(row) + "\n" for row in asked)
     cache = f"model.cache = '{folder}'\n"
     bundled, remote = Path(folder, "bundled.toml"), Path(folder, "remote.toml")
     bundled.write_text(cache)
@@ -67,11 +68,12 @@ def main(binary: str, file: str, folder: str, *options: str) -> None:
         server.wait()
     assert len(expected) == len(found) == len(rows), (len(expected), len(found), len(rows))
     equal = 0
-    for row, one, other in zip(rows, expected, found):
+    for row, one, other in zip(asked, expected, found):
         if one["decision"] == other["decision"]:
             equal += 1
             continue
-        print(f"{row['text']}: {one['decision']} {one['log_odds']}, {other['decision']} {other['log_odds']}")
+        said = " ".join(f"{v['decision']} ({v['log_odds']:.2f})" for v in (one, other))
+        print(f"{json.dumps(row, ensure_ascii=False)}: {said}")
     print(f"{equal} of {len(rows)} decisions are equal ({equal / len(rows):.1%})")
     if equal < EQUAL * len(rows):
         sys.exit(f"fewer than {EQUAL:.0%}")

@@ -4,6 +4,7 @@
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use serde_json::Value;
+use tempfile::TempDir;
 use tokio::net::TcpListener;
 
 use crate::kit::embeddings::{LENGTH, fails};
@@ -12,9 +13,26 @@ use crate::kit::{Gateway, Upstream, chat, eventually, log};
 
 /// An example of the kit's shop.
 const POEM: &str = "写一首关于春天的诗";
-/// No two of them are kept in one cache of verdicts.
+/// Much like it; no two of them share a kept verdict.
 fn another(n: usize) -> String {
-    format!("写一首关于春天的诗{}", "呀".repeat(n))
+    format!("{POEM}{}", "呀".repeat(n))
+}
+
+/// The kit's shop with more examples than are waited for at a start.
+fn shop() -> TempDir {
+    let folder = intents::folder();
+    let rows: Vec<_> = (0..300).map(|n| format!("第 {n} 号订单的发票")).collect();
+    let rows = rows.join("\n");
+    let invoice = format!("title = \"发票\"\nexamples = \"\"\"\n{rows}\n\"\"\"\n");
+    intents::write(folder.path(), "invoice", &invoice);
+    folder
+}
+
+async fn judges(gateway: &Gateway) {
+    eventually("it judges", async || {
+        gateway.decision(POEM).await == "reject"
+    })
+    .await;
 }
 
 /// No vectors of an earlier run are known of it.
@@ -36,7 +54,10 @@ async fn it_judges_and_forwards_and_counts_while_the_api_fails() {
         Upstream::start().await,
         Upstream::start_embeddings(None).await,
     );
-    let gateway = Gateway::start_with(&upstream.url(), &keys(&api.url(), "")).await;
+    let folder = shop();
+    let keys = keys(&api.url(), "");
+    let gateway = Gateway::start_on(folder.path(), &upstream.url(), &keys).await;
+    judges(&gateway).await;
     let answer = gateway.ask(&chat(POEM)).await;
     assert_eq!(answer.decision(), "reject");
     assert!(answer.text().contains(POEM_REPLY), "{}", answer.text());
@@ -58,7 +79,7 @@ async fn it_judges_and_forwards_and_counts_while_the_api_fails() {
     gateway.metric_becomes(&bypassed("model_failed"), 2.0).await;
     assert_eq!(gateway.metric(up).await, 0.0);
     eventually("it judges again", async || {
-        gateway.decision(POEM_AGAIN).await == "reject"
+        gateway.decision(&another(3)).await == "reject"
     })
     .await;
     assert_eq!(gateway.metric(up).await, 1.0);
@@ -75,23 +96,24 @@ async fn it_judges_and_forwards_and_counts_while_the_api_fails() {
     assert_eq!(lines(&["API is back", "接口恢复"]), 1);
 }
 
-/// Not asked before.
-const POEM_AGAIN: &str = "帮我作一首七言绝句";
-
 #[tokio::test(flavor = "multi_thread")]
 async fn a_silent_api_is_waited_for_as_long_as_the_budget_says() {
-    let (upstream, mut api) = (
+    let (upstream, api) = (
         Upstream::start().await,
         Upstream::start_embeddings(None).await,
     );
-    let keys = keys(&api.url(), "gate.budget = '500ms'");
-    let gateway = Gateway::start_with(&upstream.url(), &keys).await;
-    api.unseen();
+    let keys = keys(&api.url(), "gate.budget = '2s'");
+    let folder = shop();
+    let gateway = Gateway::start_on(folder.path(), &upstream.url(), &keys).await;
+    judges(&gateway).await;
     let gone = api.hangs();
-    assert_eq!(gateway.decision(POEM).await, "forward");
+    assert_eq!(gateway.decision(&another(1)).await, "forward");
     gone.client_gone().await;
     gateway.metric_becomes(&bypassed("over_budget"), 1.0).await;
-    assert_eq!(gateway.decision(POEM).await, "reject");
+    eventually("it judges again", async || {
+        gateway.decision(&another(1)).await == "reject"
+    })
+    .await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -100,24 +122,14 @@ async fn it_starts_without_the_api_and_judges_once_that_is_there() {
     let kept = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = kept.local_addr().unwrap();
     drop(kept);
-    let folder = intents::folder();
-    // More than are waited for at a start.
-    let rows: Vec<_> = (0..300).map(|n| format!("第 {n} 号订单的发票")).collect();
-    let invoice = format!(
-        "title = \"发票\"\nexamples = \"\"\"\n{}\n\"\"\"\n",
-        rows.join("\n")
-    );
-    intents::write(folder.path(), "invoice", &invoice);
+    let folder = shop();
     let keys = keys(&format!("http://{address}/v1"), "");
     let gateway = Gateway::start_on(folder.path(), &upstream.url(), &keys).await;
     assert_eq!(gateway.decision(POEM).await, "forward");
     gateway.metric_becomes(&bypassed("not_ready"), 1.0).await;
 
     let mut api = Upstream::start_embeddings_at(TcpListener::bind(address).await.unwrap()).await;
-    eventually("it judges", async || {
-        gateway.decision(POEM).await == "reject"
-    })
-    .await;
+    judges(&gateway).await;
     let first: Value = serde_json::from_slice(&api.received().await.body).unwrap();
     assert_eq!(first["input"].as_array().unwrap().len(), 64);
 }
