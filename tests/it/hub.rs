@@ -635,7 +635,8 @@ async fn two_pulls_at_once_fetch_each_file_once() {
 async fn data_that_a_graph_names_comes_with_it() {
     let (stand_in, folder) = (StandIn::start().await, folder());
     let hub = stand_in.at(folder.path());
-    let graph = b"...\x0a\x08location\x12\x0bweights.bin...";
+    // ModelProto.graph > GraphProto.initializer > TensorProto.external_data > { location: weights.bin }.
+    let graph = b"\x3a\x1b\x2a\x19\x6a\x17\x0a\x08location\x12\x0bweights.bin";
     stand_in.change(|state| {
         state
             .files
