@@ -9,6 +9,7 @@ mod api;
 mod batch;
 mod bundled;
 mod card;
+mod checkpoint;
 mod dispatch;
 mod encoder;
 mod error;

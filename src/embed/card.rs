@@ -151,16 +151,10 @@ impl Card {
         let limit = limit.filter(|n| (1.0..NO_LIMIT).contains(n));
         self.state_tokens(limit.and_then(|n| format!("{n:.0}").parse().ok()));
         self.padding.left = file.get("padding_side").and_then(Value::as_str) == Some("left");
-        let token = |name: &str| {
-            let token = file.get(name)?;
-            token
-                .as_str()
-                .or_else(|| token.get("content")?.as_str())
-                .map(str::to_owned)
-        };
-        self.padding.token = token("pad_token");
+        self.padding.token = mark(&file, "pad_token");
         let marks = ["cls_token", "eos_token", "pad_token", "unk_token"];
-        self.special = marks.into_iter().filter_map(token).collect();
+        let marks = marks.into_iter().filter_map(|name| mark(&file, name));
+        self.special = marks.collect();
         Ok(())
     }
 
@@ -242,6 +236,13 @@ impl Card {
         }
         Ok(found)
     }
+}
+
+/// A mark of the tokenizer, written as it is or with its settings.
+fn mark(file: &Map<String, Value>, name: &str) -> Option<String> {
+    let mark = file.get(name)?;
+    let text = mark.as_str().or_else(|| mark.get("content")?.as_str());
+    text.map(str::to_owned)
 }
 
 /// The content of a JSON file; none where there is no file.

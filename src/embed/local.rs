@@ -11,7 +11,7 @@ use super::graph::{self, Batch, Graph, Numbers, Outcome};
 use super::manifest::{checksum, hex};
 use super::pooling::{Dense, pool, unit};
 use super::prescription::{self, Prescription};
-use super::sparse::{self, BLOCK, HEAD, Head, Lexical};
+use super::sparse::{self, BLOCK, Head, Lexical};
 use super::{EmbedError, Embedded, Facts, Layout, LoadError};
 use crate::catalogue::{Entry, Pooling};
 use crate::config::Model;
@@ -310,10 +310,8 @@ fn weigher(
             model = known.name,
             "{}",
             say(
-                format!("没有找到词权重（{HEAD}，或图的输出 sparse_vecs），只用稠密向量"),
-                format!(
-                    "no lexical weights were found ({HEAD}, or the graph's output sparse_vecs); the dense vector is used alone"
-                ),
+                "没有找到词权重（sparse_linear，或图的输出 sparse_vecs），只用稠密向量",
+                "no lexical weights were found (sparse_linear, or the graph's output sparse_vecs); the dense vector is used alone",
             )
         );
     }

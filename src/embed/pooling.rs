@@ -174,7 +174,7 @@ impl Linear {
         let tensors = file.tensors();
         let ending = |end: &str| tensors.iter().find(|(name, _)| name.ends_with(end));
         let numbers = |tensor: &TensorView<'_>| {
-            floats(tensor).ok_or_else(|| wrong(format!("{:?} are no numbers", tensor.dtype())))
+            floats(tensor.dtype(), tensor.data()).ok_or_else(|| wrong(format!("{:?} are no numbers", tensor.dtype())))
         };
         let Some((_, weight)) = ending("weight") else {
             return Err(wrong("it holds no weight".to_owned()));
@@ -198,10 +198,10 @@ impl Linear {
     }
 }
 
-fn floats(tensor: &TensorView<'_>) -> Option<Vec<f32>> {
-    let data = tensor.data();
+/// Little-endian numbers; none of a kind that is no number of a layer.
+pub(super) fn floats(kind: Dtype, data: &[u8]) -> Option<Vec<f32>> {
     let pairs = || data.as_chunks::<2>().0.iter();
-    Some(match tensor.dtype() {
+    Some(match kind {
         Dtype::F32 => {
             let (numbers, _) = data.as_chunks::<4>();
             numbers.iter().map(|b| f32::from_le_bytes(*b)).collect()

@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use super::pooling::{Linear, linear, unit};
-use super::{Block, LoadError};
+use super::{Block, LoadError, checkpoint};
 use crate::language::Phrase;
 
 /// The block that lexical weights become. The dense vector counts twice as much: it alone knows paraphrases.
@@ -17,8 +17,8 @@ pub(super) const BLOCK: Block = Block {
     weight: 0.5,
 };
 
-/// The file of the layer that gives each token's weight.
-pub(super) const HEAD: &str = "sparse_linear.safetensors";
+/// The file of the layer that gives each token's weight; the makers' own is the second.
+const HEADS: [&str; 2] = ["sparse_linear.safetensors", "sparse_linear.pt"];
 
 /// Weights by token.
 pub(super) type Lexical = BTreeMap<i64, f32>;
@@ -34,11 +34,14 @@ pub(super) struct Head {
 impl Head {
     /// The layer in `folder` for tokens of `width` numbers, where there is one.
     pub(super) fn load(folder: &Path, width: Option<usize>) -> Result<Option<Self>, LoadError> {
-        let path = folder.join(HEAD);
-        if !path.is_file() {
+        let mut paths = HEADS.map(|name| folder.join(name)).into_iter();
+        let Some(path) = paths.find(|path| path.is_file()) else {
             return Ok(None);
-        }
-        let layer = Linear::load(&path)?;
+        };
+        let layer = match path.extension().is_some_and(|ending| ending == "pt") {
+            true => checkpoint::layer(&path)?,
+            false => Linear::load(&path)?,
+        };
         if layer.gives != 1 || width.is_some_and(|width| width != layer.takes) {
             let (takes, gives) = (layer.takes, layer.gives);
             let width = width.map_or_else(|| "?".to_owned(), |width| width.to_string());

@@ -199,7 +199,7 @@ fn model_compare_holds_two_against_each_other() {
         &folder,
         &["model", "compare", "bundled", "configured", "--json"],
     );
-    let both: Vec<Value> = serde_json::from_str(&out).unwrap();
+    let both: Vec<Value> = serde_json::from_str(&out.stdout).unwrap();
     for one in &both {
         for figure in ["auroc", "accuracy"] {
             let value = one[figure].as_f64().unwrap();

