@@ -61,11 +61,11 @@ impl ModelCheck {
             Err(error) if error.kind() == ErrorKind::BrokenPipe => {}
             printed => printed?,
         }
-        let bad = tried.languages().into_iter().find(|(_, share)| {
+        let bad = tried.languages().into_iter().find(|(language, share)| {
             let share = share.value();
-            share.is_some_and(|share| share < FEWEST)
+            facts.knows(*language) && share.is_some_and(|share| share < FEWEST)
         });
-        let Some((language, share)) = bad.filter(|(language, _)| facts.knows(*language)) else {
+        let Some((language, share)) = bad else {
             return Ok(());
         };
         let (right, of, name) = (share.count, share.of, terminal::language(language));
