@@ -36,7 +36,6 @@ test: runtime
 	cargo test --locked --all-targets
 	cargo build --locked
 	tests/clients/run.sh target/debug/intentgate
-	tests/embeddings/run.sh target/debug/intentgate
 	tests/monitoring/run.sh target/debug/intentgate
 
 lint:
