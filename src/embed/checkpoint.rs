@@ -41,7 +41,9 @@ fn read(path: &Path) -> Result<Linear, String> {
         let name = entry.name().map_err(|error| said(&error))?.into_owned();
         let mut bytes = Vec::new();
         let mut entry = entry.take(MOST);
-        entry.read_to_end(&mut bytes).map_err(|error| said(&error))?;
+        entry
+            .read_to_end(&mut bytes)
+            .map_err(|error| said(&error))?;
         match name.rsplit('/').collect::<Vec<_>>()[..] {
             ["data.pkl", ..] => pickle = bytes,
             [_, "data", _] => tensors.push(bytes),

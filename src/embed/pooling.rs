@@ -174,7 +174,8 @@ impl Linear {
         let tensors = file.tensors();
         let ending = |end: &str| tensors.iter().find(|(name, _)| name.ends_with(end));
         let numbers = |tensor: &TensorView<'_>| {
-            floats(tensor.dtype(), tensor.data()).ok_or_else(|| wrong(format!("{:?} are no numbers", tensor.dtype())))
+            floats(tensor.dtype(), tensor.data())
+                .ok_or_else(|| wrong(format!("{:?} are no numbers", tensor.dtype())))
         };
         let Some((_, weight)) = ending("weight") else {
             return Err(wrong("it holds no weight".to_owned()));
