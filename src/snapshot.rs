@@ -11,7 +11,7 @@ use std::time::Duration;
 
 use moka::sync::Cache;
 use tokio::task::block_in_place;
-use tokio::time::sleep;
+use tokio::time::{sleep, timeout};
 
 use crate::config;
 use crate::embed::store::Store;
@@ -107,6 +107,8 @@ pub struct Preparation<'a> {
     pub store: &'a Store,
 }
 
+/// A start waits so long for the vectors of few new texts where no static stage can step in.
+const PATIENCE: Duration = Duration::from_secs(5);
 /// So many new texts are embedded before the first question is taken: about a second's worth.
 const FEW_NEW: usize = 250;
 /// So many are fitted before it: about half a second's worth.
@@ -150,13 +152,23 @@ impl Preparation<'_> {
         let background = Background::new(self.gate.background);
         let texts = background.texts(&intents);
         let mut vectors = self.stored(&texts);
-        if texts.len() - vectors.len() <= FEW_NEW && texts.len() <= FEW {
+        let few = texts.len() - vectors.len() <= FEW_NEW && texts.len() <= FEW;
+        let Some(length) = self.embedder.facts().layout.static_length() else {
+            let unfitted = self.snapshot(intents.clone(), Judge::unfitted());
+            if !few {
+                return Ok(unfitted);
+            }
+            // An embeddings API may be slow or down, and no start waits for it.
+            let complete = self.complete(intents, &background, texts, vectors, progress);
+            let complete = timeout(PATIENCE, complete).await;
+            return Ok(complete
+                .map_or(None, Result::ok)
+                .map_or(unfitted, |(full, _)| full));
+        };
+        if few {
             let complete = self.complete(intents, &background, texts, vectors, progress);
             return Ok(complete.await?.0);
         }
-        let Some(length) = self.embedder.facts().layout.static_length() else {
-            return Ok(self.snapshot(intents, Judge::unfitted()));
-        };
         for known in vectors.values_mut() {
             *known = known[..length].into();
         }

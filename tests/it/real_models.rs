@@ -15,7 +15,7 @@ use crate::kit::intents::{
     DELIVERY, GREETING, GREETING_EN, GREETING_REPLY, GREETING_REPLY_EN, POEM, POEM_EN, POEM_REPLY,
     POEM_REPLY_EN, REFUND, REFUND_EN, WEATHER,
 };
-use crate::kit::{Gateway, Upstream, chat, stream};
+use crate::kit::{Gateway, Upstream, chat};
 
 const M3E: &str = "model.path = 'target/models/m3e-small'\nmodel.name = 'moka-ai/m3e-small'\n";
 const MINILM: &str =
@@ -65,7 +65,7 @@ async fn a_chinese_model_runs_the_gateway() {
         "{}",
         answered.text()
     );
-    let rejected = gateway.ask(&stream(POEM)).await;
+    let rejected = gateway.ask(&chat(POEM)).await;
     assert_eq!(rejected.decision(), "reject");
     assert!(rejected.text().contains(POEM_REPLY), "{}", rejected.text());
     assert_eq!(gateway.decision(WEATHER).await, "reject");
