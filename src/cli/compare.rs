@@ -23,7 +23,7 @@ const TIMED: usize = 100;
 /// Fit two models to the shop's own intents, and say which tells its questions apart better
 #[derive(Debug, Args)]
 pub(super) struct Compare {
-    /// bundled, configured (what [model] says), a folder, or owner/name on the hub
+    /// bundled, configured (what config.toml says), a folder, or owner/name on the hub
     a: String,
     /// The other
     b: String,

@@ -21,7 +21,7 @@ const FEWEST: f64 = 0.75;
 /// Load a model, and say what it is, whether it tells known sentences apart, how fast and how large it is
 #[derive(Debug, Args)]
 pub(super) struct ModelCheck {
-    /// bundled, configured (what [model] says), a folder, or owner/name on the hub
+    /// bundled, configured (what config.toml says), a folder, or owner/name on the hub
     #[arg(default_value = "configured")]
     name: String,
 }

@@ -8,6 +8,14 @@ if [ "$stamp" = "$(cat $models/stamp 2>/dev/null)" ]; then
     exit 0
 fi
 echo "models: fetching m3e-small and all-MiniLM-L6-v2" >&2
+has_venv() { python3 -c 'import ensurepip, sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null; }
+if ! has_venv && [ "$(id -u)" -eq 0 ] && [ -f /etc/debian_version ]; then
+    DEBIAN_FRONTEND=noninteractive apt-get install -y -q python3 python3-venv >/dev/null || true
+fi
+has_venv || {
+    echo "models: Python 3.11 or later with venv is needed; on Debian: apt-get install -y python3 python3-venv" >&2
+    exit 1
+}
 made=$models.new
 rm -rf $made
 mkdir -p $made
