@@ -2,7 +2,8 @@
 //!
 //! The bundled model has two stages, each a session of ONNX Runtime on threads of its own behind a bounded
 //! queue: the static stage looks token vectors up and averages them, the encoder runs the transformer over
-//! them. Other models have one.
+//! them. Before another model the static stage stands as well: its vector is a part of each embedding, and what is
+//! beyond doubt by it needs no other.
 
 mod answer;
 mod api;
@@ -45,7 +46,7 @@ use crate::config::{Model, find_default};
 use crate::hub::Hub;
 use crate::metrics::Embeddings;
 use crate::verdict::Stage;
-use bundled::Bundled;
+use bundled::{EncoderQueue, StaticQueue};
 use local::Local;
 use queue::Queue;
 use remote::Remote;
@@ -82,13 +83,15 @@ struct Embedded {
 #[derive(Debug)]
 pub struct Embedder {
     facts: Facts,
+    static_stage: Option<StaticQueue>,
     engine: Engine,
     threads: usize,
 }
 
+/// What embeds behind the static stage.
 #[derive(Debug)]
 enum Engine {
-    Bundled(Bundled),
+    Bundled(EncoderQueue),
     Local(Queue<Vec<String>, Vec<Embedded>>),
     Remote(Remote),
 }
@@ -106,29 +109,38 @@ impl Embedder {
         let known = config.hub.as_ref().or(config.name.as_ref());
         let known = known.and_then(|name| catalogue::find(name));
         let threads = config.threads.get();
-        if config.url.is_some() {
+        let (engine, own) = if config.url.is_some() {
             let (remote, facts) = Remote::start(config, known)?;
-            return Ok(Embedder {
-                facts,
-                engine: Engine::Remote(remote),
-                threads,
-            });
-        }
-        let folder = folder(config)?;
-        let environment = runtime::load(config.runtime.as_deref())?;
-        if folder.join(manifest::FILE).is_file() {
-            let (bundled, facts) = Bundled::load(&environment, &folder, config)?;
-            return Ok(Embedder {
-                facts,
-                engine: Engine::Bundled(bundled),
-                threads,
-            });
-        }
-        let (mut local, facts) = Local::load(&environment, &folder, config, known)?;
-        let work: queue::Work<_, _> = Box::new(move |texts: Vec<String>| local.embed(&texts));
+            (Engine::Remote(remote), facts)
+        } else {
+            let folder = folder(config)?;
+            let environment = runtime::load(config.runtime.as_deref())?;
+            if bundled::is_laid_out(&folder) {
+                let (static_stage, encoder, facts) = bundled::load(&environment, &folder, config)?;
+                return Ok(Embedder {
+                    facts,
+                    static_stage: Some(static_stage),
+                    engine: Engine::Bundled(encoder),
+                    threads,
+                });
+            }
+            let (mut local, facts) = Local::load(&environment, &folder, config, known)?;
+            let work: queue::Work<_, _> = Box::new(move |texts: Vec<String>| local.embed(&texts));
+            let queue = Queue::start("embed", config.queue.get(), vec![work])?;
+            (Engine::Local(queue), facts)
+        };
+        let (static_stage, facts) = if config.static_stage {
+            let folder = find_default(manifest::BUNDLED).ok_or(LoadError::NoStaticStage)?;
+            let environment = runtime::load(config.runtime.as_deref())?;
+            let (stage, facts) = bundled::beside(&environment, &folder, config, own)?;
+            (Some(stage), facts)
+        } else {
+            (None, own)
+        };
         Ok(Embedder {
             facts,
-            engine: Engine::Local(Queue::start("embed", config.queue.get(), vec![work])?),
+            static_stage,
+            engine,
             threads,
         })
     }
@@ -145,11 +157,13 @@ impl Embedder {
 
     /// Questions that wait for a stage.
     pub fn waiting(&self) -> usize {
-        match &self.engine {
-            Engine::Bundled(bundled) => bundled.waiting(),
-            Engine::Local(queue) => queue.waiting(),
-            Engine::Remote(remote) => remote.waiting(),
-        }
+        let before = self.static_stage.as_ref().map_or(0, Queue::waiting);
+        before
+            + match &self.engine {
+                Engine::Bundled(queue) => queue.waiting(),
+                Engine::Local(queue) => queue.waiting(),
+                Engine::Remote(remote) => remote.waiting(),
+            }
     }
 
     /// What an embeddings API has been asked; none where the model is here.
@@ -168,51 +182,55 @@ impl Embedder {
         }
     }
 
-    /// Embeds one text, as far as `stage`, or as far as the model goes where it has no static stage. Dropping the
+    /// Embeds one text, as far as `stage`, or as far as the model goes where there is no static stage. Dropping the
     /// future takes the question out of the queue.
     ///
     /// # Errors
     /// [`EmbedError::QueueFull`] at once when too many wait; [`EmbedError::Failed`] when the model fails.
     pub async fn embed(&self, text: String, stage: Stage) -> Result<Embedding, EmbedError> {
-        let start = Instant::now();
-        let embedded = match &self.engine {
-            Engine::Bundled(bundled) => return bundled.embed(text, stage).await,
-            Engine::Local(queue) => queue.run(vec![text]).await?.pop(),
-            Engine::Remote(remote) => Some(remote.question(text).await?),
-        };
-        let embedded = embedded.ok_or_else(|| EmbedError::Failed("no vector".to_owned()))?;
-        Ok(Embedding {
-            vectors: embedded.vectors,
-            stage: Stage::Encoder,
-            tokens: embedded.tokens,
-            truncated: embedded.truncated,
-            static_time: Duration::ZERO,
-            encoder_time: start.elapsed(),
-        })
+        match (self.read(text.clone()).await?, stage) {
+            (Some(read), Stage::Cache | Stage::Static) => Ok(read.into()),
+            (read, _) => self.encode(text, read).await,
+        }
     }
 
-    /// The static stage alone, where the model has one; [`Embedder::encode`] goes on from there.
+    /// The static stage alone, where there is one; [`Embedder::encode`] goes on from there.
     ///
     /// # Errors
     /// As [`Embedder::embed`].
     pub async fn read(&self, text: String) -> Result<Option<TokenVectors>, EmbedError> {
-        match &self.engine {
-            Engine::Bundled(bundled) => bundled.read(text).await.map(Some),
-            Engine::Local(_) | Engine::Remote(_) => Ok(None),
+        match &self.static_stage {
+            Some(queue) => queue.run(text).await.map(Some),
+            None => Ok(None),
         }
     }
 
-    /// What is left to an [`Embedding`] behind the static stage.
+    /// What is left to an [`Embedding`] of a text behind the static stage.
     ///
     /// # Errors
     /// As [`Embedder::embed`].
-    pub async fn encode(&self, read: TokenVectors) -> Result<Embedding, EmbedError> {
-        match &self.engine {
-            Engine::Bundled(bundled) => bundled.encode(read).await,
-            Engine::Local(_) | Engine::Remote(_) => Err(EmbedError::Failed(
-                "the model has no static stage".to_owned(),
-            )),
-        }
+    pub async fn encode(
+        &self,
+        text: String,
+        read: Option<TokenVectors>,
+    ) -> Result<Embedding, EmbedError> {
+        let start = Instant::now();
+        let embedded = match (&self.engine, &read) {
+            (Engine::Bundled(queue), _) => {
+                return queue.run(read.ok_or_else(no_vector)?).await;
+            }
+            (Engine::Local(queue), _) => queue.run(vec![text]).await?.pop(),
+            (Engine::Remote(remote), _) => Some(remote.question(text).await?),
+        };
+        let embedded = embedded.ok_or_else(no_vector)?;
+        Ok(Embedding {
+            vectors: side_by_side(read.as_ref(), &embedded),
+            stage: Stage::Encoder,
+            tokens: embedded.tokens,
+            truncated: embedded.truncated,
+            static_time: read.map_or(Duration::ZERO, |read| read.time),
+            encoder_time: start.elapsed(),
+        })
     }
 
     /// So many examples are best given to [`Embedder::examples`] at a time: they keep the model busy, and a
@@ -234,17 +252,39 @@ impl Embedder {
         texts: Vec<String>,
         stage: Stage,
     ) -> Result<Vec<Box<[f32]>>, EmbedError> {
+        if let Engine::Bundled(_) = &self.engine {
+            let each = texts.into_iter().map(|text| self.embed(text, stage));
+            let embedded = try_join_all(each).await?;
+            return Ok(embedded.into_iter().map(|one| one.vectors).collect());
+        }
+        let mut read = Vec::with_capacity(texts.len());
+        for text in &texts {
+            read.push(self.read(text.clone()).await?);
+        }
+        if stage != Stage::Encoder && self.static_stage.is_some() {
+            let read = read.into_iter().flatten();
+            return Ok(read.map(|read| read.mean.into()).collect());
+        }
         let embedded = match &self.engine {
-            Engine::Bundled(bundled) => {
-                let each = texts.into_iter().map(|text| bundled.embed(text, stage));
-                let embedded = try_join_all(each).await?;
-                return Ok(embedded.into_iter().map(|one| one.vectors).collect());
-            }
+            Engine::Bundled(_) => Vec::new(),
             Engine::Local(queue) => queue.run(texts).await?,
             Engine::Remote(remote) => remote.examples(texts).await?,
         };
-        Ok(embedded.into_iter().map(|one| one.vectors).collect())
+        let both = read.iter().zip(&embedded);
+        Ok(both
+            .map(|(read, own)| side_by_side(read.as_ref(), own))
+            .collect())
     }
+}
+
+/// The static vector, where there is one, then the model's own.
+fn side_by_side(read: Option<&TokenVectors>, own: &Embedded) -> Box<[f32]> {
+    let first = read.map_or(&[][..], |read| &read.mean);
+    [first, &own.vectors].concat().into()
+}
+
+fn no_vector() -> EmbedError {
+    EmbedError::Failed("no vector".to_owned())
 }
 
 /// Where the model's files are.

@@ -219,30 +219,26 @@ impl Gate {
         full: bool,
     ) -> Result<Assessment, EmbedError> {
         let judge = &snapshot.judge;
-        let Some(read) = self.embedder.read(text.to_owned()).await? else {
-            let embedding = self.embedder.embed(text.to_owned(), Stage::Encoder).await?;
-            return Ok(encoded(judge, embedding, Timings::default()));
-        };
-        let mut timings = Timings {
-            static_stage: read.time,
-            ..Timings::default()
-        };
-        let (tokens, truncated) = (read.count, read.truncated);
-        if !full {
-            let start = Instant::now();
-            let verdict = judge.verdict(Stage::Static, &read.mean);
-            timings.verdict = start.elapsed();
-            if judge.stage() == Stage::Static || judge.beyond_doubt(&verdict) {
-                return Ok(Assessment {
-                    verdict,
-                    stage: Stage::Static,
-                    tokens,
-                    truncated,
-                    timings,
-                });
+        let read = self.embedder.read(text.to_owned()).await?;
+        let mut timings = Timings::default();
+        if let Some(read) = &read {
+            timings.static_stage = read.time;
+            if !full {
+                let start = Instant::now();
+                let verdict = judge.verdict(Stage::Static, &read.mean);
+                timings.verdict = start.elapsed();
+                if judge.stage() == Stage::Static || judge.beyond_doubt(&verdict) {
+                    return Ok(Assessment {
+                        verdict,
+                        stage: Stage::Static,
+                        tokens: read.count,
+                        truncated: read.truncated,
+                        timings,
+                    });
+                }
             }
         }
-        let embedding = self.embedder.encode(read).await?;
+        let embedding = self.embedder.encode(text.to_owned(), read).await?;
         Ok(encoded(judge, embedding, timings))
     }
 }

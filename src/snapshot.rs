@@ -107,7 +107,7 @@ pub struct Preparation<'a> {
     pub store: &'a Store,
 }
 
-/// A start waits so long for the vectors of few new texts where no static stage can step in.
+/// A start waits so long for the vectors of few new texts.
 const PATIENCE: Duration = Duration::from_secs(5);
 /// So many new texts are embedded before the first question is taken: about a second's worth.
 const FEW_NEW: usize = 250;
@@ -152,23 +152,17 @@ impl Preparation<'_> {
         let background = Background::new(self.gate.background);
         let texts = background.texts(&intents);
         let mut vectors = self.stored(&texts);
-        let few = texts.len() - vectors.len() <= FEW_NEW && texts.len() <= FEW;
-        let Some(length) = self.embedder.facts().layout.static_length() else {
-            let unfitted = self.snapshot(intents.clone(), Judge::unfitted());
-            if !few {
-                return Ok(unfitted);
+        if texts.len() - vectors.len() <= FEW_NEW && texts.len() <= FEW {
+            let (texts, known) = (texts.clone(), vectors.clone());
+            let complete = self.complete(intents.clone(), &background, texts, known, progress);
+            // A model may be slow, an embeddings API be down: no start waits for them.
+            if let Ok(Ok((snapshot, _))) = timeout(PATIENCE, complete).await {
+                return Ok(snapshot);
             }
-            // An embeddings API may be slow or down, and no start waits for it.
-            let complete = self.complete(intents, &background, texts, vectors, progress);
-            let complete = timeout(PATIENCE, complete).await;
-            return Ok(complete
-                .map_or(None, Result::ok)
-                .map_or(unfitted, |(full, _)| full));
-        };
-        if few {
-            let complete = self.complete(intents, &background, texts, vectors, progress);
-            return Ok(complete.await?.0);
         }
+        let Some(length) = self.embedder.facts().layout.static_length() else {
+            return Ok(self.snapshot(intents, Judge::unfitted()));
+        };
         for known in vectors.values_mut() {
             *known = known[..length].into();
         }

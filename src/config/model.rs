@@ -46,6 +46,8 @@ pub struct Model {
     pub prompt: Option<String>,
     /// The most tokens that are read. None: what the model's files say.
     pub max_tokens: Option<NonZeroUsize>,
+    /// Whether the bundled model's static stage stands before another model.
+    pub static_stage: bool,
     /// ONNX Runtime's shared library. None: looked for, see [`super::find_default`].
     pub runtime: Option<PathBuf>,
     /// Threads that run the encoder.
@@ -111,10 +113,16 @@ impl Model {
             );
             problems.push((key, message));
         }
-        let beside: [(_, _, _, &[&str]); 9] = [
+        let beside: [(_, _, _, &[&str]); 10] = [
             ("revision", self.revision.is_some(), hub, &["hub"]),
             ("file", self.file.is_some(), hub || path, &["hub", "path"]),
             ("name", self.name.is_some(), url || path, &["url", "path"]),
+            (
+                "static_stage",
+                !self.static_stage,
+                hub || path || url,
+                &["hub", "path", "url"],
+            ),
             ("api_key", self.api_key.is_some(), url, &["url"]),
             ("tls_roots", self.tls_roots.is_some(), url, &["url"]),
             (
@@ -243,6 +251,7 @@ impl Default for Model {
             pooling: None,
             prompt: None,
             max_tokens: None,
+            static_stage: true,
             runtime: None,
             threads: at_least_one(cores.min(2)),
             queue: at_least_one(256),

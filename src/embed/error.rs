@@ -33,6 +33,8 @@ pub enum LoadError {
     },
     /// The bundled model was not found.
     NoModel,
+    /// The bundled model, whose static stage was to stand before another, was not found.
+    NoStaticStage,
     /// The model's folder lacks a file.
     NoFile {
         /// The file.
@@ -116,6 +118,10 @@ impl LoadError {
             LoadError::NoModel => Phrase::new(
                 "找不到自带的模型 models/multilingual-e5-small。\n下一步：在项目目录里运行，或用 model.path 指定模型文件夹。",
                 "the bundled model models/multilingual-e5-small was not found.\nNext: run in the project's folder, or name the model's folder with model.path.",
+            ),
+            LoadError::NoStaticStage => Phrase::new(
+                "找不到自带的模型 models/multilingual-e5-small，它的静态向量要和所选的模型并用。\n下一步：在项目目录里运行，或写上 model.static_stage = false。",
+                "the bundled model models/multilingual-e5-small, whose static vectors stand beside the chosen model's, was not found.\nNext: run in the project's folder, or set model.static_stage = false.",
             ),
             LoadError::NoFile { path } => Phrase::new(
                 format!(

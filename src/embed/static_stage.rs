@@ -11,6 +11,9 @@ use super::queue::Work;
 use super::{EmbedError, Embedding, LoadError, Tokenizer, require};
 use crate::verdict::Stage;
 
+/// The stage's graph.
+pub(super) const STATIC_GRAPH: &str = "static.onnx";
+
 /// A text's static vectors, what the encoder reads.
 #[derive(Clone, Debug)]
 pub struct TokenVectors {
@@ -47,7 +50,7 @@ pub(super) struct StaticStage {
 
 impl StaticStage {
     pub(super) fn load(environment: &Environment, folder: &Path) -> Result<Self, LoadError> {
-        let session = open_session(environment, &require(folder, "static.onnx")?, 1)?;
+        let session = open_session(environment, &require(folder, STATIC_GRAPH)?, 1)?;
         Ok(StaticStage { session })
     }
 

@@ -36,6 +36,8 @@ fn config(folder: impl Into<PathBuf>) -> Model {
     Model {
         path: Some(folder.into()),
         threads: NonZeroUsize::MIN,
+        // The model's own vectors alone.
+        static_stage: false,
         ..Model::default()
     }
 }

@@ -21,6 +21,11 @@ const M3E: &str = "model.path = 'target/models/m3e-small'\nmodel.name = 'moka-ai
 const MINILM: &str =
     "model.path = 'target/models/all-MiniLM-L6-v2'\nmodel.name = 'all-MiniLM-L6-v2'\n";
 
+/// Without the bundled model's static vectors.
+fn alone(keys: &str) -> String {
+    format!("{keys}model.static_stage = false\n")
+}
+
 fn embedder(keys: &str) -> Embedder {
     let config = Config::parse("config.toml", keys, Path::new(""), Vec::new()).unwrap();
     Embedder::load(&config.model).unwrap_or_else(|error| {
@@ -30,7 +35,7 @@ fn embedder(keys: &str) -> Embedder {
 
 #[tokio::test]
 async fn vectors_are_those_that_transformers_makes_alone_and_together() {
-    let embedder = embedder(M3E);
+    let embedder = embedder(&alone(M3E));
     let lines = fs::read_to_string("tests/reference/m3e-small.jsonl").unwrap();
     let lines = lines
         .lines()
@@ -69,8 +74,34 @@ async fn a_chinese_model_runs_the_gateway() {
     assert_eq!(rejected.decision(), "reject");
     assert!(rejected.text().contains(POEM_REPLY), "{}", rejected.text());
     assert_eq!(gateway.decision(WEATHER).await, "reject");
+
+    let gateway = Gateway::start_with(&upstream.url(), &alone(M3E)).await;
+    assert_eq!(gateway.decision(REFUND).await, "forward");
+    assert_eq!(gateway.decision(WEATHER).await, "reject");
     let encoder = "intentgate_gate_duration_seconds_count{stage=\"encoder\"}";
-    gateway.metric_becomes(encoder, 5.0).await;
+    gateway.metric_becomes(encoder, 2.0).await;
+}
+
+#[tokio::test]
+async fn the_bundled_models_static_vector_stands_before_the_models_own() {
+    let (both, own, bundled) = (embedder(M3E), embedder(&alone(M3E)), embedder(""));
+    let vectors = async |embedder: &Embedder, stage| {
+        let embedding = embedder.embed("我要退款".to_owned(), stage).await.unwrap();
+        (embedding.vectors.into_vec(), embedding.stage)
+    };
+    let (first, _) = vectors(&bundled, Stage::Static).await;
+    let (second, _) = vectors(&own, Stage::Encoder).await;
+    let expected = [first.clone(), second].concat();
+    assert_eq!(vectors(&both, Stage::Static).await, (first, Stage::Static));
+    assert_eq!(
+        vectors(&both, Stage::Encoder).await,
+        (expected.clone(), Stage::Encoder)
+    );
+    let example = both
+        .examples(vec!["我要退款".to_owned()], Stage::Encoder)
+        .await;
+    assert_eq!(example.unwrap()[0].to_vec(), expected);
+    assert_ne!(both.facts().fingerprint, own.facts().fingerprint);
 }
 
 #[tokio::test(flavor = "multi_thread")]

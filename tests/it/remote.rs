@@ -23,7 +23,9 @@ fn load(url: &str, keys: &str) -> Result<Embedder, LoadError> {
         true => "",
         false => "prompt = 'query: '",
     };
-    let text = format!("[model]\nurl = '{url}'\nname = 'own-model'\n{prompt}\n{keys}");
+    // What the API gives alone.
+    let alone = "name = 'own-model'\nstatic_stage = false";
+    let text = format!("[model]\nurl = '{url}'\n{alone}\n{prompt}\n{keys}");
     let config = Config::parse("config.toml", &text, "".as_ref(), Vec::new()).unwrap();
     Embedder::load(&config.model)
 }
@@ -138,7 +140,8 @@ async fn the_length_is_what_is_asked_for_or_what_a_first_answer_has() {
     assert_ne!(cut.facts().fingerprint, whole.facts().fingerprint);
 
     // The table knows it.
-    let text = format!("[model]\nurl = '{}'\nname = 'm3e-small'", api.url());
+    let known = "name = 'm3e-small'\nstatic_stage = false";
+    let text = format!("[model]\nurl = '{}'\n{known}", api.url());
     let config = Config::parse("config.toml", &text, "".as_ref(), Vec::new()).unwrap();
     let listed = Embedder::load(&config.model).unwrap();
     assert_eq!(listed.facts().layout.length(), 512);

@@ -39,7 +39,7 @@ async fn judges(gateway: &Gateway) {
 fn keys(url: &str, more: &str) -> String {
     let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap();
     format!(
-        "model.url = '{url}'\nmodel.name = 'own-{}'\nmodel.prompt = ''\nmodel.dimensions = {LENGTH}\n{more}",
+        "model.url = '{url}'\nmodel.name = 'own-{}'\nmodel.prompt = ''\nmodel.dimensions = {LENGTH}\nmodel.static_stage = false\n{more}",
         now.as_nanos()
     )
 }
@@ -114,6 +114,20 @@ async fn a_silent_api_is_waited_for_as_long_as_the_budget_says() {
         gateway.decision(&another(1)).await == "reject"
     })
     .await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn static_vectors_judge_where_the_api_is_down() {
+    let upstream = Upstream::start().await;
+    let kept = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = kept.local_addr().unwrap();
+    drop(kept);
+    let folder = shop();
+    let keys = keys(&format!("http://{address}/v1"), "");
+    let keys = keys.replace("model.static_stage = false\n", "");
+    let gateway = Gateway::start_on(folder.path(), &upstream.url(), &keys).await;
+    assert_eq!(gateway.decision(POEM).await, "reject");
+    assert_eq!(gateway.sum("intentgate_gate_bypassed_total").await, 0.0);
 }
 
 #[tokio::test(flavor = "multi_thread")]
