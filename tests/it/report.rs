@@ -209,7 +209,7 @@ fn a_report_says_when_questions_cannot_be_grouped() {
     let path = shop.path();
     let run = intentgate(&["report", "--journal", path.to_str().unwrap()])
         .args(&PERIOD)
-        .env("INTENTGATE_MODEL__PATH", "/nowhere")
+        .env("INTENTGATE_MODEL__RUNTIME", "/nowhere")
         .output();
     assert_eq!(run.code, 0, "{run:?}");
     assert!(
