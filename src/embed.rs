@@ -37,7 +37,6 @@ use futures_util::future::try_join_all;
 pub use error::{EmbedError, LoadError};
 pub use facts::{Block, Facts, Layout};
 pub use manifest::Manifest;
-pub use remote::Usage;
 pub use static_stage::TokenVectors;
 pub use tokens::{Tokenizer, Tokens};
 
@@ -113,7 +112,7 @@ impl Embedder {
             let (remote, facts) = Remote::start(config, known)?;
             (Engine::Remote(remote), facts)
         } else {
-            let folder = folder(config)?;
+            let folder = folder(config, known)?;
             let environment = runtime::load(config.runtime.as_deref())?;
             if bundled::is_laid_out(&folder) {
                 let (static_stage, encoder, facts) = bundled::load(&environment, &folder, config)?;
@@ -167,14 +166,6 @@ impl Embedder {
     }
 
     /// What an embeddings API has been asked; none where the model is here.
-    pub fn usage(&self) -> Option<Usage> {
-        match &self.engine {
-            Engine::Remote(remote) => Some(remote.usage()),
-            Engine::Bundled(_) | Engine::Local(_) => None,
-        }
-    }
-
-    /// The same, as metrics show it.
     pub fn counts(&self) -> Option<&Embeddings> {
         match &self.engine {
             Engine::Remote(remote) => Some(remote.counts()),
@@ -215,12 +206,10 @@ impl Embedder {
         read: Option<TokenVectors>,
     ) -> Result<Embedding, EmbedError> {
         let start = Instant::now();
-        let embedded = match (&self.engine, &read) {
-            (Engine::Bundled(queue), _) => {
-                return queue.run(read.ok_or_else(no_vector)?).await;
-            }
-            (Engine::Local(queue), _) => queue.run(vec![text]).await?.pop(),
-            (Engine::Remote(remote), _) => Some(remote.question(text).await?),
+        let embedded = match &self.engine {
+            Engine::Bundled(queue) => return queue.run(read.ok_or_else(no_vector)?).await,
+            Engine::Local(queue) => queue.run(vec![text]).await?.pop(),
+            Engine::Remote(remote) => Some(remote.question(text).await?),
         };
         let embedded = embedded.ok_or_else(no_vector)?;
         Ok(Embedding {
@@ -288,14 +277,13 @@ fn no_vector() -> EmbedError {
 }
 
 /// Where the model's files are.
-fn folder(config: &Model) -> Result<PathBuf, LoadError> {
+fn folder(config: &Model, known: Option<&Entry>) -> Result<PathBuf, LoadError> {
     if let Some(path) = &config.path {
         return Ok(path.clone());
     }
     let Some(name) = &config.hub else {
         return find_default(manifest::BUNDLED).ok_or(LoadError::NoModel);
     };
-    let known: Option<&Entry> = catalogue::find(name);
     Hub::of_environment()
         .found(config, known)
         .ok_or_else(|| LoadError::NotPulled { name: name.clone() })

@@ -31,19 +31,6 @@ pub(super) struct Remote {
     _thread: Lane,
 }
 
-/// What the API has been asked since the start.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Usage {
-    /// Requests that were answered.
-    pub answered: u64,
-    /// Requests that failed, each try counted.
-    pub failed: u64,
-    /// Texts that were embedded.
-    pub texts: u64,
-    /// Tokens that the API says it read.
-    pub tokens: u64,
-}
-
 impl Remote {
     /// Starts the thread. Asks the API only where nobody says how long its vectors are.
     pub(super) fn start(
@@ -134,18 +121,7 @@ impl Remote {
         self.questions.max_capacity() - self.questions.capacity()
     }
 
-    /// Since the start.
-    pub(super) fn usage(&self) -> Usage {
-        let requests = |result| self.counts.requests.with_label_values(&[result]).get();
-        Usage {
-            answered: requests("ok"),
-            failed: requests("failed"),
-            texts: self.counts.texts.get(),
-            tokens: self.counts.tokens.get(),
-        }
-    }
-
-    /// The same, as metrics show it.
+    /// What the API has been asked since the start.
     pub(super) fn counts(&self) -> &Embeddings {
         &self.counts
     }
