@@ -3,8 +3,8 @@
     python models/build/build.py --out models/multilingual-e5-small
     python models/build/build.py --references tests/reference
 
-The first writes static.onnx, encoder.onnx, tokenizer.json and manifest.json;
-the second the vectors and token ids that tests compare with, for the texts in
+The first writes embeddings.safetensors, encoder.onnx, tokenizer.safetensors and
+manifest.json; the second the vectors and token ids that tests compare with, for the texts in
 the folder's texts.jsonl. The same packages give the same bytes.
 """
 
@@ -17,9 +17,13 @@ from typing import Dict
 import onnx
 
 import references
-from graphs import encoder_graph, static_graph
-from tokenizer import PREFIX, kept_ids, tokenizer_json
-from weights import Source, read_source
+from embeddings import embeddings_file
+from general import general_file
+from graphs import STUDENT_OUTPUTS, encoder_graph
+from rows import read_rows
+from tokenizer import tokenizer_file
+from weights import Source, Student, read_source
+from words import StaticWords
 
 MANIFEST = "manifest.json"
 
@@ -30,25 +34,29 @@ def main() -> None:
     parser.add_argument(
         "--references", type=Path, metavar="DIR", help="write reference vectors for DIR/texts.jsonl"
     )
+    parser.add_argument("--student", type=Path, metavar="FILE", required=True, help="what student.py made")
     arguments = parser.parse_args()
     if arguments.out is None and arguments.references is None:
         parser.error("nothing to do: give --out DIR, --references DIR or both")
     source = read_source()
+    student = Student(source.config, arguments.student.read_bytes())
     if arguments.out is not None:
-        write_files(arguments.out, model_files(source))
+        write_files(arguments.out, model_files(source, student))
     if arguments.references is not None:
-        write_files(arguments.references, references.reference_files(source, arguments.references))
+        write_files(arguments.references, references.reference_files(source, student, arguments.references))
 
 
-def model_files(source: Source) -> Dict[str, bytes]:
+def model_files(source: Source, student: Student) -> Dict[str, bytes]:
     """Every file of the model, by name."""
-    kept = kept_ids(source.vocabulary)
+    encoder = encoder_graph(student, STUDENT_OUTPUTS, quantised=True)
+    model = references.Model(StaticWords(source), encoder)
     files = {
-        "static.onnx": serialised(static_graph(source, kept, quantised=True)),
-        "encoder.onnx": serialised(encoder_graph(source, quantised=True)),
-        "tokenizer.json": tokenizer_json(source.vocabulary, kept),
+        "embeddings.safetensors": embeddings_file(source),
+        "encoder.onnx": serialised(encoder),
+        "general.safetensors": general_file(source, model, read_rows()),
+        "tokenizer.safetensors": tokenizer_file(source.vocabulary),
     }
-    files[MANIFEST] = manifest(source, len(kept), files)
+    files[MANIFEST] = manifest(source, files)
     return files
 
 
@@ -57,7 +65,7 @@ def serialised(model: onnx.ModelProto) -> bytes:
     return model.SerializeToString(deterministic=True)
 
 
-def manifest(source: Source, vocabulary: int, files: Dict[str, bytes]) -> bytes:
+def manifest(source: Source, files: Dict[str, bytes]) -> bytes:
     """What the proxy checks and needs to know before it loads the files."""
     content = {
         "name": "multilingual-e5-small",
@@ -65,9 +73,9 @@ def manifest(source: Source, vocabulary: int, files: Dict[str, bytes]) -> bytes:
         "licence": "MIT",
         "dimension": source.config.hidden,
         "pooling": "mean",
-        "prefix": PREFIX,
+        "prefix": "",
         "max_tokens": source.config.positions,
-        "vocabulary": vocabulary,
+        "vocabulary": len(source.vocabulary.pieces),
         "files": {
             name: {"sha256": hashlib.sha256(data).hexdigest(), "bytes": len(data)}
             for name, data in files.items()

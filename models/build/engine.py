@@ -18,16 +18,20 @@ from typing import List
 
 import numpy as np
 
-from tokenizer import PREFIX
+from tokenizer import SOURCE_PREFIX
 from weights import MODEL_FILE
 
 DIMENSION = 384
 
-# `tok_content` is static in e5.c, so a function around it is compiled with it.
+# These are static in e5.c, so functions around them are compiled with it.
 SHIM = """
 #include "e5.c"
 int shim_tokens(e5_model *m, const char *text, int *ids, int most) {
     return tok_content(&m->tok, text, ids, most);
+}
+void shim_words(e5_model *m, int first, int count, float *out) {
+    for (int i = 0; i < count; i++)
+        deq_row(m->word + (size_t)(first + i) * m->nb_word, m->H, out + (size_t)i * m->H);
 }
 """
 
@@ -63,10 +67,17 @@ class Engine:
 
     def tokens(self, text: str) -> List[int]:
         """The source ids of a text behind the prefix, with `<s>` and `</s>`."""
-        data = (PREFIX + text).encode("utf-8")
+        data = (SOURCE_PREFIX + text).encode("utf-8")
         ids = (ctypes.c_int * (len(data) + 4))()
         count = self._library.shim_tokens(self._model, data, ids, len(ids))
         return [0] + ids[:count] + [2]
+
+    def words(self, first: int, count: int) -> np.ndarray:
+        """So many rows of the word table, `[count, 384]`."""
+        out = np.zeros((count, DIMENSION), np.float32)
+        pointer = out.ctypes.data_as(ctypes.POINTER(ctypes.c_float))
+        self._library.shim_words(self._model, first, count, pointer)
+        return out
 
     def embed(self, text: str) -> np.ndarray:
         """The sentence vector of a text behind the prefix."""

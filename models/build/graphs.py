@@ -1,30 +1,31 @@
-"""Writes the two ONNX graphs, in the form the proxy runs and in plain fp32.
+"""Writes the encoder's ONNX graph, in the form the proxy runs and in plain fp32.
 
-`static`:   input_ids, attention_mask -> token_embeddings, static_embedding
-`encoder`:  token_embeddings, attention_mask -> sentence_embedding, layer_6_embedding
+    token_embeddings, attention_mask -> a unit vector for each depth that is asked for
 
-The graphs are built node by node, not exported, so that the same input gives
-the same bytes. The fp32 form has the same nodes with plain `Gather` and
-`MatMul`; it is what the quantised form is measured against.
+The graph is built node by node, not exported, so that the same input gives the
+same bytes. The fp32 form has the same nodes with plain `MatMul`; it is what the
+quantised form is measured against.
 """
 
-from typing import List, Sequence, Tuple
+from typing import Dict, List, Sequence, Tuple
 
 import numpy as np
 import onnx
 from onnx import TensorProto, helper, numpy_helper
 
-from weights import BLOCK, Source
+from weights import Weights
 
 CONTRIB = "com.microsoft"
 OPSETS = [("", 21), (CONTRIB, 1)]
 IR_VERSION = 10
-MIDDLE_LAYER = 6
+# What the encoder that ships gives out, by the layers before it; and the source's.
+STUDENT_OUTPUTS = {6: "sentence_embedding"}
+SOURCE_OUTPUTS = {6: "layer_6_embedding", 12: "sentence_embedding"}
 
 # Most matrix products round their inputs to 8 bits with one scale for all of
 # them. The inputs of these few have outliers, which leave the other values too
 # few steps: they get a scale per token and 128 inputs, which is slower.
-SENSITIVE = ["l0.fo", "l4.fo", "l5.fo", "l6.fi", "l7.fi"]
+SENSITIVE = ["l0.fo", "l4.fo", "l5.fo"]
 SENSITIVE_BLOCK = 128
 
 # Weights are rounded to 129 steps, not 255: x86 CPUs without VNNI add pairs of
@@ -45,15 +46,6 @@ class Graph:
     def constant(self, name: str, value: np.ndarray) -> str:
         """Adds an initialiser; returns its name."""
         self.initializers.append(numpy_helper.from_array(np.ascontiguousarray(value), name))
-        return name
-
-    def int4(self, name: str, values: np.ndarray) -> str:
-        """Adds an initialiser of signed 4-bit integers, two to the byte."""
-        flat = values.astype(np.uint8).reshape(-1)
-        packed = (flat[0::2] & 15) | (flat[1::2] << 4)
-        tensor = TensorProto(name=name, data_type=TensorProto.INT4, dims=values.shape)
-        tensor.raw_data = packed.tobytes()
-        self.initializers.append(tensor)
         return name
 
     def node(
@@ -85,77 +77,23 @@ class Graph:
         )
 
 
-def static_graph(source: Source, kept: np.ndarray, quantised: bool) -> onnx.ModelProto:
-    """Layer 0: LayerNorm(word + position + type), and its masked mean.
-
-    `kept` are the source ids of the vocabulary, in the order of the new ids.
-    """
-    config = source.config
-    graph = Graph("static")
-    if quantised:
-        words = _quantised_words(graph, source, kept)
-    else:
-        table = source.matrix("emb.word", config.hidden)[kept]
-        words = graph.node("Gather", [graph.constant("word", table), "input_ids"], "words")
-    positions = source.vector("emb.pos").reshape(-1, config.hidden)
-    kind = source.vector("emb.type").reshape(-1, config.hidden)[0]
-    graph.constant("position", positions + kind)
-    graph.constant("zero", np.array([0], np.int64))
-    graph.node("Shape", ["input_ids"], "length", start=1, end=2)
-    graph.node("Slice", ["position", "zero", "length", "zero"], "positions")
-    graph.node("Add", [words, "positions"], "sums")
-    norm(graph, source, "emb.ln", "sums", "token_embeddings")
-    _pool(graph, "token_embeddings", _mask(graph), "static_embedding")
-    return graph.model(
-        [("input_ids", TensorProto.INT64, TOKENS), ("attention_mask", TensorProto.INT64, TOKENS)],
-        [
-            ("token_embeddings", TOKENS + [config.hidden]),
-            ("static_embedding", ["batch", config.hidden]),
-        ],
-    )
-
-
-def encoder_graph(source: Source, quantised: bool) -> onnx.ModelProto:
-    """The twelve layers, pooled after the sixth and after the last."""
+def encoder_graph(source: Weights, pooled: Dict[int, str], quantised: bool) -> onnx.ModelProto:
+    """The layers up to the last of `pooled`, which names an output for each number of layers."""
     config = source.config
     graph = Graph("encoder")
     mask = _mask(graph)
     graph.node("Cast", ["attention_mask"], "keys", to=TensorProto.INT32)
     hidden = "token_embeddings"
-    for index in range(config.layers):
+    for index in range(max(pooled)):
         hidden = layer(graph, source, index, hidden, quantised)
-        if index + 1 == MIDDLE_LAYER:
-            _pool(graph, hidden, mask, "layer_6_embedding")
-    _pool(graph, hidden, mask, "sentence_embedding")
+        if index + 1 in pooled:
+            _pool(graph, hidden, mask, pooled[index + 1])
     return graph.model(
         [
             ("token_embeddings", TensorProto.FLOAT, TOKENS + [config.hidden]),
             ("attention_mask", TensorProto.INT64, TOKENS),
         ],
-        [
-            ("sentence_embedding", ["batch", config.hidden]),
-            ("layer_6_embedding", ["batch", config.hidden]),
-        ],
-    )
-
-
-def _quantised_words(graph: Graph, source: Source, kept: np.ndarray) -> str:
-    """Looks the words up in the source's own 4-bit blocks, so nothing is lost.
-
-    The scales are widened to fp32, because the product of an fp16 scale and a
-    weight does not always fit into fp16, the operator's output type then.
-    """
-    blocks = source.blocks("emb.word", source.config.hidden)
-    graph.int4("word", blocks.nibbles[kept].astype(np.int8) - 8)
-    graph.constant("word.scale", blocks.scales[kept].astype(np.float32))
-    return graph.node(
-        "GatherBlockQuantized",
-        ["word", "input_ids", "word.scale"],
-        "words",
-        CONTRIB,
-        block_size=BLOCK,
-        gather_axis=0,
-        quantize_axis=1,
+        [(output, ["batch", config.hidden]) for output in pooled.values()],
     )
 
 
@@ -176,7 +114,7 @@ def _pool(graph: Graph, hidden: str, mask: str, output: str) -> None:
     graph.node("LpNormalization", [f"{output}.flat"], output, axis=-1, p=2)
 
 
-def layer(graph: Graph, source: Source, index: int, hidden: str, quantised: bool) -> str:
+def layer(graph: Graph, source: Weights, index: int, hidden: str, quantised: bool) -> str:
     """One post-norm transformer layer; returns its output's name."""
     config = source.config
     prefix = f"l{index}"
@@ -201,7 +139,7 @@ def layer(graph: Graph, source: Source, index: int, hidden: str, quantised: bool
     return norm(graph, source, f"{prefix}.oln", outer, f"{prefix}.hidden")
 
 
-def norm(graph: Graph, source: Source, name: str, hidden: str, output: str) -> str:
+def norm(graph: Graph, source: Weights, name: str, hidden: str, output: str) -> str:
     """LayerNorm over the last axis.
 
     Not by `LayerNormalization` or `SkipLayerNormalization`: with these three
@@ -216,7 +154,7 @@ def norm(graph: Graph, source: Source, name: str, hidden: str, output: str) -> s
 
 
 def _linear(
-    graph: Graph, source: Source, name: str, inputs: str, width: int, quantised: bool
+    graph: Graph, source: Weights, name: str, inputs: str, width: int, quantised: bool
 ) -> str:
     """inputs · weightᵀ + bias, for inputs `[batch, sequence, width]`."""
     weight = source.matrix(f"{name}.w", width).T  # [inputs, outputs]

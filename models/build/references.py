@@ -1,7 +1,7 @@
 """Computes the vectors and token ids that tests compare with.
 
-They come from the fp32 graphs, so that they do not move with the quantisation
-or with the CPU's integer instructions.
+They come from the embeddings and the encoder in fp32, so that they do not move
+with the quantisation or with the CPU's integer instructions.
 """
 
 import json
@@ -14,9 +14,10 @@ import onnx
 import onnxruntime
 from tokenizers import Tokenizer
 
-from graphs import encoder_graph, static_graph
-from tokenizer import PREFIX, kept_ids, tokenizer_json
-from weights import Source
+from graphs import SOURCE_OUTPUTS, STUDENT_OUTPUTS, encoder_graph
+from tokenizer import tokenizer_json
+from weights import Source, Student
+from words import StaticWords
 
 TEXTS = "texts.jsonl"
 TOKENS = "tokens.jsonl"
@@ -25,18 +26,17 @@ PAD = 1
 
 @dataclass(frozen=True)
 class Vectors:
-    """The three vectors of each text, `[texts, 384]`, L2-normalised."""
+    """The vectors of each text, `[texts, 384]`, L2-normalised."""
 
     static: np.ndarray
-    layer_6: np.ndarray
     sentence: np.ndarray
 
 
 class Model:
-    """A static and an encoder graph, run one text at a time."""
+    """Token embeddings and an encoder graph, run one text at a time."""
 
-    def __init__(self, static: onnx.ModelProto, encoder: onnx.ModelProto) -> None:
-        self.static = session(static)
+    def __init__(self, words: StaticWords, encoder: onnx.ModelProto) -> None:
+        self.words = words
         self.encoder = session(encoder)
 
     def vectors(self, rows: List[List[int]], padding: int = 0) -> Vectors:
@@ -45,22 +45,18 @@ class Model:
         return Vectors(*(np.concatenate(column) for column in columns))
 
     def _one(self, row: List[int], padding: int) -> List[np.ndarray]:
-        ids = np.array([row + [PAD] * padding], np.int64)
+        hidden = self.words.embed(np.array(row + [PAD] * padding))[None]
         mask = np.array([[1] * len(row) + [0] * padding], np.int64)
-        tokens, static = self.static.run(
-            ["token_embeddings", "static_embedding"], {"input_ids": ids, "attention_mask": mask}
+        (sentence,) = self.encoder.run(
+            ["sentence_embedding"], {"token_embeddings": hidden, "attention_mask": mask}
         )
-        middle, sentence = self.encoder.run(
-            ["layer_6_embedding", "sentence_embedding"],
-            {"token_embeddings": tokens, "attention_mask": mask},
-        )
-        return [static, middle, sentence]
+        return [self.words.pool(hidden, mask.astype(np.float32)), sentence]
 
 
-def session(model: onnx.ModelProto) -> onnxruntime.InferenceSession:
-    """A session as the proxy makes it: one thread, no spinning."""
+def session(model: onnx.ModelProto, threads: int = 1) -> onnxruntime.InferenceSession:
+    """A session as the proxy makes it: no spinning, and one thread."""
     options = onnxruntime.SessionOptions()
-    options.intra_op_num_threads = 1
+    options.intra_op_num_threads = threads
     options.inter_op_num_threads = 1
     options.add_session_config_entry("session.intra_op.allow_spinning", "0")
     return onnxruntime.InferenceSession(
@@ -68,12 +64,14 @@ def session(model: onnx.ModelProto) -> onnxruntime.InferenceSession:
     )
 
 
-def fp32_model(source: Source) -> Model:
+def fp32_model(source: Source, student: Student) -> Model:
     """The model without quantised activations or matrices."""
-    kept = kept_ids(source.vocabulary)
-    return Model(
-        static_graph(source, kept, quantised=False), encoder_graph(source, quantised=False)
-    )
+    return Model(StaticWords(source), encoder_graph(student, STUDENT_OUTPUTS, quantised=False))
+
+
+def source_model(source: Source) -> Model:
+    """The source's twelve layers in fp32."""
+    return Model(StaticWords(source), encoder_graph(source, SOURCE_OUTPUTS, quantised=False))
 
 
 def read_texts(folder: Path) -> List[str]:
@@ -82,12 +80,12 @@ def read_texts(folder: Path) -> List[str]:
     return [json.loads(line)["text"] for line in lines]
 
 
-def token_ids(source: Source, texts: List[str]) -> List[List[int]]:
-    """The ids of each text behind the prefix, with `<s>` and `</s>`."""
-    data = tokenizer_json(source.vocabulary, kept_ids(source.vocabulary))
+def token_ids(source: Source, texts: List[str], prefix: str = "") -> List[List[int]]:
+    """The ids of each text behind a prefix, with `<s>` and `</s>`."""
+    data = tokenizer_json(source.vocabulary)
     tokenizer = Tokenizer.from_str(data.decode("utf-8"))
     tokenizer.enable_truncation(source.config.positions)
-    return [tokenizer.encode(PREFIX + text).ids for text in texts]
+    return [tokenizer.encode(prefix + text).ids for text in texts]
 
 
 def tokens_jsonl(ids: List[List[int]]) -> bytes:
@@ -96,13 +94,12 @@ def tokens_jsonl(ids: List[List[int]]) -> bytes:
     return "".join(rows).encode("ascii")
 
 
-def reference_files(source: Source, folder: Path) -> Dict[str, bytes]:
+def reference_files(source: Source, student: Student, folder: Path) -> Dict[str, bytes]:
     """Every reference file made from the folder's texts, by name."""
     ids = token_ids(source, read_texts(folder))
-    vectors = fp32_model(source).vectors(ids)
+    vectors = fp32_model(source, student).vectors(ids)
     return {
         TOKENS: tokens_jsonl(ids),
         "static.f32": vectors.static.astype("<f4").tobytes(),
-        "layer_6.f32": vectors.layer_6.astype("<f4").tobytes(),
         "sentence.f32": vectors.sentence.astype("<f4").tobytes(),
     }

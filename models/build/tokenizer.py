@@ -1,63 +1,63 @@
-"""Writes `tokenizer.json`, the model's tokenizer with a smaller vocabulary.
+"""Writes the model's tokenizer: XLM-R's Unigram, every piece of the source.
 
-The format is that of the Hugging Face `tokenizers` library. The pieces and
-scores are the source's; pieces in scripts that are neither Chinese nor ASCII
-are left out, and the rest keep their order and get new ids without gaps. Text
-that needs no dropped piece is cut into the same pieces as before.
+`tokenizer.safetensors` is what the program maps and reads:
+
+    trie      U32 [units], a double array over the pieces' bytes; values are ids
+    scores    F32 [pieces]
+    charsmap  U8, SentencePiece's compiled `nmt_nfkc` rules
+
+and, as metadata, the ids of `<s>`, `</s>` and `<unk>`, and the score of a
+character that no piece begins with. Special tokens are not in the trie, so a
+text never holds one.
+
+`tokenizer.json` says the same to the Hugging Face `tokenizers` library. The
+program is held against what that makes of it; it is not among the files.
 """
 
 import base64
 import io
 import json
+from functools import lru_cache
 from typing import Dict, List
 
 import numpy as np
 import sentencepiece
 from sentencepiece import sentencepiece_model_pb2
 
+from double_array import double_array
+from tensors import tensor_file
 from weights import Vocabulary
 
-PREFIX = "query: "
+# What stands before a text that the source reads; the encoder that ships reads it without.
+SOURCE_PREFIX = "query: "
 METASPACE = "▁"
 SPECIAL = ["<s>", "<pad>", "</s>", "<unk>", "<mask>"]
-
-# First and last code points of what the kept pieces are made of.
-KEPT_RANGES = [
-    (0x0020, 0x007E),  # ASCII
-    (0x00A0, 0x00BF),  # Latin-1 symbols
-    (0x00D7, 0x00D7),  # multiplication sign
-    (0x00F7, 0x00F7),  # division sign
-    (0x2000, 0x2BFF),  # general punctuation, currency, arrows, shapes, dingbats
-    (0x3000, 0x303F),  # CJK symbols and punctuation
-    (0x3400, 0x4DBF),  # CJK ideographs, extension A
-    (0x4E00, 0x9FFF),  # CJK ideographs
-    (0xF900, 0xFAFF),  # CJK compatibility ideographs
-    (0xFE0F, 0xFE0F),  # emoji variation selector
-    (0xFE30, 0xFE4F),  # CJK compatibility forms
-    (0xFF00, 0xFFEF),  # half-width and full-width forms
-    (0x1F000, 0x1FAFF),  # emoji and other pictographs
-    (0x20000, 0x3FFFF),  # CJK ideographs, further extensions
-]
+# How much less likely an unknown character is than the least likely piece.
+UNKNOWN_PENALTY = 10.0
 
 
-def kept_ids(vocabulary: Vocabulary) -> np.ndarray:
-    """The source ids that stay, ascending: `kept[new id] = source id`."""
-    kept = [
-        index
-        for index, piece in enumerate(vocabulary.pieces)
-        if piece in SPECIAL or all(_is_kept(character) for character in piece)
-    ]
-    return np.array(kept, np.int64)
+def tokenizer_file(vocabulary: Vocabulary) -> bytes:
+    """The program's file."""
+    ordinary = [i for i, piece in enumerate(vocabulary.pieces) if piece not in SPECIAL]
+    keys = [vocabulary.pieces[index].encode("utf-8") for index in ordinary]
+    tensors = {
+        "trie": double_array(keys, ordinary),
+        "scores": vocabulary.scores,
+        "charsmap": np.frombuffer(nmt_nfkc_charsmap(), np.uint8),
+    }
+    metadata = {
+        "begin": str(vocabulary.bos),
+        "end": str(vocabulary.eos),
+        "unknown": str(vocabulary.unk),
+        "unknown_score": str(float(vocabulary.scores.min()) - UNKNOWN_PENALTY),
+    }
+    return tensor_file(tensors, metadata)
 
 
-def _is_kept(character: str) -> bool:
-    return any(first <= ord(character) <= last for first, last in KEPT_RANGES)
-
-
-def tokenizer_json(vocabulary: Vocabulary, kept: np.ndarray) -> bytes:
-    """The whole file. It stores neither padding nor truncation."""
-    pieces = [vocabulary.pieces[index] for index in kept]
-    scores = [_shortest(vocabulary.scores[index]) for index in kept]
+def tokenizer_json(vocabulary: Vocabulary) -> bytes:
+    """Hugging Face's file. It stores neither padding nor truncation."""
+    pieces = vocabulary.pieces
+    scores = [float(score) for score in vocabulary.scores]
     ids = {piece: pieces.index(piece) for piece in SPECIAL}
     tokenizer = {
         "version": "1.0",
@@ -88,6 +88,7 @@ def tokenizer_json(vocabulary: Vocabulary, kept: np.ndarray) -> bytes:
     return (text + "\n").encode("utf-8")
 
 
+@lru_cache(maxsize=None)
 def nmt_nfkc_charsmap() -> bytes:
     """SentencePiece's compiled `nmt_nfkc` rules.
 
@@ -106,11 +107,6 @@ def nmt_nfkc_charsmap() -> bytes:
     model = sentencepiece_model_pb2.ModelProto()
     model.ParseFromString(written.getvalue())
     return model.normalizer_spec.precompiled_charsmap
-
-
-def _shortest(score: np.float32) -> float:
-    """The shortest decimal number that is this fp32 score."""
-    return float(str(score))
 
 
 def _special_token(index: int, piece: str) -> Dict[str, object]:

@@ -21,9 +21,11 @@ import importlib.util
 import struct
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Dict, List, Tuple
+from typing import Dict, List, Tuple, Union
 
 import numpy as np
+
+from tensors import read_tensors
 
 BLOCK = 32
 BLOCK_BYTES = 2 + BLOCK // 2
@@ -100,6 +102,25 @@ class Source:
     def matrix(self, name: str, columns: int) -> np.ndarray:
         """A 4-bit matrix as float32 `[outputs, inputs]`."""
         return self.blocks(name, columns).dequantised()
+
+
+class Student:
+    """The encoder that ships: layers by the names of the source's, in float32."""
+
+    def __init__(self, config: Config, data: bytes) -> None:
+        self.config = config
+        self._tensors, _ = read_tensors(data)
+
+    def vector(self, name: str) -> np.ndarray:
+        """A tensor, flat."""
+        return self._tensors[name].reshape(-1)
+
+    def matrix(self, name: str, columns: int) -> np.ndarray:
+        """`[outputs, inputs]`."""
+        return self._tensors[name].reshape(-1, columns)
+
+
+Weights = Union[Source, Student]
 
 
 class _Cursor:
