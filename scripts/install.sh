@@ -10,7 +10,8 @@ install -Dm755 -t "$prefix/bin" target/release/intentgate
 install -Dm755 -t "$prefix/lib/intentgate" runtime/libonnxruntime.*
 for model in models/*/manifest.json; do
     model=${model%/manifest.json}
-    install -Dm644 -t "$prefix/share/intentgate/$model" "$model"/*.json "$model"/*.onnx "$model"/LICENSE
+    install -Dm644 -t "$prefix/share/intentgate/$model" "$model"/*.json "$model"/*.onnx \
+        "$model"/*.safetensors "$model"/LICENSE
 done
 install -Dm644 -t "$prefix/share/intentgate/intents" intents/*.toml
 install -Dm644 -t "$prefix/share/doc/intentgate" config.toml README.md README.zh-CN.md LICENSE-MIT LICENSE-APACHE

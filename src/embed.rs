@@ -1,20 +1,24 @@
 //! Text → vectors: on the CPU through the bundled model or one of the shop's choice, or through an embeddings API.
 //!
-//! The bundled model has two stages, each a session of ONNX Runtime on threads of its own behind a bounded
-//! queue: the static stage looks token vectors up and averages them, the encoder runs the transformer over
-//! them. Before another model the static stage stands as well: its vector is a part of each embedding, and what is
-//! beyond doubt by it needs no other.
+//! The bundled model has two stages. The static stage looks token vectors up in a mapped file and averages them, on
+//! the thread of whoever asks; the encoder runs the transformer over them, each session of ONNX Runtime on a thread of
+//! its own behind a bounded queue. It stands before another model as well: what is known of any shop is known by its
+//! vectors, which are a part of each embedding.
 
 mod answer;
 mod api;
 mod batch;
 mod bundled;
 mod card;
+mod charsmap;
 mod checkpoint;
 mod dispatch;
+mod double_array;
 mod encoder;
 mod error;
+mod examples;
 mod facts;
+mod general;
 mod graph;
 mod health;
 mod local;
@@ -27,15 +31,20 @@ mod runtime;
 mod sparse;
 mod static_stage;
 pub mod store;
+mod tensors;
 mod tokens;
+mod unigram;
 
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use futures_util::future::try_join_all;
+use tokio::task::yield_now;
 
 pub use error::{EmbedError, LoadError};
 pub use facts::{Block, Facts, Layout};
+pub use general::{General, Known, Opinion};
 pub use manifest::Manifest;
 pub use static_stage::TokenVectors;
 pub use tokens::{Tokenizer, Tokens};
@@ -45,7 +54,7 @@ use crate::config::{Model, find_default};
 use crate::hub::Hub;
 use crate::metrics::Embeddings;
 use crate::verdict::Stage;
-use bundled::{EncoderQueue, StaticQueue};
+use bundled::Bundled;
 use local::Local;
 use queue::Queue;
 use remote::Remote;
@@ -59,6 +68,8 @@ pub struct Embedding {
     pub stage: Stage,
     /// Tokens that the model saw, prompt and marks included; 0 where an API does not say.
     pub tokens: usize,
+    /// Whether it knows enough of them to tell what the text is about.
+    pub readable: bool,
     /// Whether the text was longer than the model reads.
     pub truncated: bool,
     /// Tokenising and the static stage.
@@ -82,15 +93,16 @@ struct Embedded {
 #[derive(Debug)]
 pub struct Embedder {
     facts: Facts,
-    static_stage: Option<StaticQueue>,
-    engine: Engine,
+    /// None where the shop wants its own model alone.
+    bundled: Option<Bundled>,
+    /// A model of the shop's choice; none where the bundled one is all there is.
+    own: Option<Own>,
     threads: usize,
 }
 
-/// What embeds behind the static stage.
+/// A model of the shop's choice.
 #[derive(Debug)]
-enum Engine {
-    Bundled(EncoderQueue),
+enum Own {
     Local(Queue<Vec<String>, Vec<Embedded>>),
     Remote(Remote),
 }
@@ -108,38 +120,39 @@ impl Embedder {
         let known = config.hub.as_ref().or(config.name.as_ref());
         let known = known.and_then(|name| catalogue::find(name));
         let threads = config.threads.get();
-        let (engine, own) = if config.url.is_some() {
+        let environment = || runtime::load(config.runtime.as_deref());
+        let (own, facts) = if config.url.is_some() {
             let (remote, facts) = Remote::start(config, known)?;
-            (Engine::Remote(remote), facts)
+            (Own::Remote(remote), facts)
         } else {
             let folder = folder(config, known)?;
-            let environment = runtime::load(config.runtime.as_deref())?;
+            let environment = environment()?;
             if bundled::is_laid_out(&folder) {
-                let (static_stage, encoder, facts) = bundled::load(&environment, &folder, config)?;
+                bundled::ensure_unconfigured(&folder, config)?;
+                let (bundled, facts) = Bundled::load(&environment, &folder, config)?;
                 return Ok(Embedder {
                     facts,
-                    static_stage: Some(static_stage),
-                    engine: Engine::Bundled(encoder),
+                    bundled: Some(bundled),
+                    own: None,
                     threads,
                 });
             }
             let (mut local, facts) = Local::load(&environment, &folder, config, known)?;
             let work: queue::Work<_, _> = Box::new(move |texts: Vec<String>| local.embed(&texts));
             let queue = Queue::start("embed", config.queue.get(), vec![work])?;
-            (Engine::Local(queue), facts)
+            (Own::Local(queue), facts)
         };
-        let (static_stage, facts) = if config.static_stage {
+        let (bundled, facts) = if config.static_stage {
             let folder = find_default(manifest::BUNDLED).ok_or(LoadError::NoStaticStage)?;
-            let environment = runtime::load(config.runtime.as_deref())?;
-            let (stage, facts) = bundled::beside(&environment, &folder, config, own)?;
-            (Some(stage), facts)
+            let (bundled, first) = Bundled::load(&environment()?, &folder, config)?;
+            (Some(bundled), bundled::beside(first, facts))
         } else {
-            (None, own)
+            (None, facts)
         };
         Ok(Embedder {
             facts,
-            static_stage,
-            engine,
+            bundled,
+            own: Some(own),
             threads,
         })
     }
@@ -149,27 +162,37 @@ impl Embedder {
         &self.facts
     }
 
+    /// What is known of any shop; none where the shop's model stands alone.
+    pub fn general(&self) -> Option<&Arc<General>> {
+        self.bundled.as_ref().map(|bundled| &bundled.general)
+    }
+
+    /// Whether the bundled model is all there is.
+    pub fn is_bundled(&self) -> bool {
+        self.own.is_none()
+    }
+
     /// How many questions are embedded at the same time.
     pub fn threads(&self) -> usize {
         self.threads
     }
 
-    /// Questions that wait for a stage.
+    /// Questions that wait for the model.
     pub fn waiting(&self) -> usize {
-        let before = self.static_stage.as_ref().map_or(0, Queue::waiting);
+        let before = self.bundled.as_ref().map_or(0, Bundled::waiting);
         before
-            + match &self.engine {
-                Engine::Bundled(queue) => queue.waiting(),
-                Engine::Local(queue) => queue.waiting(),
-                Engine::Remote(remote) => remote.waiting(),
+            + match &self.own {
+                Some(Own::Local(queue)) => queue.waiting(),
+                Some(Own::Remote(remote)) => remote.waiting(),
+                None => 0,
             }
     }
 
     /// What an embeddings API has been asked; none where the model is here.
     pub fn counts(&self) -> Option<&Embeddings> {
-        match &self.engine {
-            Engine::Remote(remote) => Some(remote.counts()),
-            Engine::Bundled(_) | Engine::Local(_) => None,
+        match &self.own {
+            Some(Own::Remote(remote)) => Some(remote.counts()),
+            Some(Own::Local(_)) | None => None,
         }
     }
 
@@ -179,21 +202,20 @@ impl Embedder {
     /// # Errors
     /// [`EmbedError::QueueFull`] at once when too many wait; [`EmbedError::Failed`] when the model fails.
     pub async fn embed(&self, text: String, stage: Stage) -> Result<Embedding, EmbedError> {
-        match (self.read(text.clone()).await?, stage) {
+        match (self.read(&text)?, stage) {
             (Some(read), Stage::Cache | Stage::Static) => Ok(read.into()),
             (read, _) => self.encode(text, read).await,
         }
     }
 
-    /// The static stage alone, where there is one; [`Embedder::encode`] goes on from there.
+    /// The static stage alone, where there is one; [`Embedder::encode`] goes on from there. It takes some ten
+    /// microseconds, and a millisecond for the longest text.
     ///
     /// # Errors
-    /// As [`Embedder::embed`].
-    pub async fn read(&self, text: String) -> Result<Option<TokenVectors>, EmbedError> {
-        match &self.static_stage {
-            Some(queue) => queue.run(text).await.map(Some),
-            None => Ok(None),
-        }
+    /// [`EmbedError::Failed`] when the model fails.
+    pub fn read(&self, text: &str) -> Result<Option<TokenVectors>, EmbedError> {
+        let bundled = self.bundled.as_ref();
+        bundled.map(|bundled| bundled.read(text)).transpose()
     }
 
     /// What is left to an [`Embedding`] of a text behind the static stage.
@@ -205,30 +227,39 @@ impl Embedder {
         text: String,
         read: Option<TokenVectors>,
     ) -> Result<Embedding, EmbedError> {
-        let start = Instant::now();
-        let embedded = match &self.engine {
-            Engine::Bundled(queue) => return queue.run(read.ok_or_else(no_vector)?).await,
-            Engine::Local(queue) => queue.run(vec![text]).await?.pop(),
-            Engine::Remote(remote) => Some(remote.question(text).await?),
+        let first = match (&self.bundled, read) {
+            (Some(bundled), Some(read)) => Some(bundled.encode(read).await?),
+            _ => None,
         };
-        let embedded = embedded.ok_or_else(no_vector)?;
+        let start = Instant::now();
+        let own = match &self.own {
+            Some(Own::Local(queue)) => queue.run(vec![text]).await?.pop(),
+            Some(Own::Remote(remote)) => Some(remote.question(text).await?),
+            None => return first.ok_or_else(no_vector),
+        };
+        let own = own.ok_or_else(no_vector)?;
+        let (static_time, before) = first.as_ref().map_or_else(Default::default, |first| {
+            (first.static_time, first.encoder_time)
+        });
         Ok(Embedding {
-            vectors: side_by_side(read.as_ref(), &embedded),
+            vectors: side_by_side(first.as_ref(), &own),
             stage: Stage::Encoder,
-            tokens: embedded.tokens,
-            truncated: embedded.truncated,
-            static_time: read.map_or(Duration::ZERO, |read| read.time),
-            encoder_time: start.elapsed(),
+            tokens: own.tokens,
+            // A model of the shop's choice may read what the bundled one does not.
+            readable: true,
+            truncated: own.truncated,
+            static_time,
+            encoder_time: before + start.elapsed(),
         })
     }
 
     /// So many examples are best given to [`Embedder::examples`] at a time: they keep the model busy, and a
     /// customer's question waits for no more than these.
     pub fn batch(&self) -> usize {
-        match &self.engine {
-            Engine::Bundled(_) => self.threads,
-            Engine::Local(_) => BATCH,
-            Engine::Remote(_) => remote::BATCH,
+        match &self.own {
+            Some(Own::Local(_)) => BATCH,
+            Some(Own::Remote(_)) => remote::BATCH,
+            None => self.threads,
         }
     }
 
@@ -241,34 +272,38 @@ impl Embedder {
         texts: Vec<String>,
         stage: Stage,
     ) -> Result<Vec<Box<[f32]>>, EmbedError> {
-        if let Engine::Bundled(_) = &self.engine {
-            let each = texts.into_iter().map(|text| self.embed(text, stage));
-            let embedded = try_join_all(each).await?;
-            return Ok(embedded.into_iter().map(|one| one.vectors).collect());
+        let mut first = Vec::with_capacity(texts.len());
+        if let Some(bundled) = &self.bundled {
+            let read = texts.iter().map(|text| bundled.read(text));
+            let read = read.collect::<Result<Vec<_>, _>>()?;
+            if stage != Stage::Encoder {
+                // Thousands of them take a while, and none waits for anything.
+                yield_now().await;
+                return Ok(read.into_iter().map(|read| read.mean.into()).collect());
+            }
+            first = try_join_all(read.into_iter().map(|read| bundled.encode(read))).await?;
         }
-        let mut read = Vec::with_capacity(texts.len());
-        for text in &texts {
-            read.push(self.read(text.clone()).await?);
-        }
-        if stage != Stage::Encoder && self.static_stage.is_some() {
-            let read = read.into_iter().flatten();
-            return Ok(read.map(|read| read.mean.into()).collect());
-        }
-        let embedded = match &self.engine {
-            Engine::Bundled(_) => Vec::new(),
-            Engine::Local(queue) => queue.run(texts).await?,
-            Engine::Remote(remote) => remote.examples(texts).await?,
+        let own = match &self.own {
+            Some(Own::Local(queue)) => queue.run(texts).await?,
+            Some(Own::Remote(remote)) => remote.examples(texts).await?,
+            None => return Ok(first.into_iter().map(|first| first.vectors).collect()),
         };
-        let both = read.iter().zip(&embedded);
-        Ok(both
-            .map(|(read, own)| side_by_side(read.as_ref(), own))
+        let own = own.iter().enumerate();
+        Ok(own
+            .map(|(index, own)| side_by_side(first.get(index), own))
             .collect())
+    }
+
+    /// The vectors of a text that is an example of the shipped intents, where these come with the model.
+    pub fn example(&self, text: &str) -> Option<Box<[f32]>> {
+        let bundled = self.bundled.as_ref().filter(|_| self.is_bundled());
+        bundled?.example(text)
     }
 }
 
-/// The static vector, where there is one, then the model's own.
-fn side_by_side(read: Option<&TokenVectors>, own: &Embedded) -> Box<[f32]> {
-    let first = read.map_or(&[][..], |read| &read.mean);
+/// The bundled model's vectors, where there are any, then the model's own.
+fn side_by_side(first: Option<&Embedding>, own: &Embedded) -> Box<[f32]> {
+    let first = first.map_or(&[][..], |first| &first.vectors);
     [first, &own.vectors].concat().into()
 }
 

@@ -7,15 +7,12 @@ mod columns;
 mod misjudged;
 
 use std::cmp::Reverse;
-use std::collections::HashSet;
 use std::ops::Range;
 
-use crate::background;
 use crate::intent::{Action, Example, Intent};
 use crate::judge::{Judge, Reviewed};
 use crate::language::Language;
 use crate::snapshot::Review;
-use crate::text;
 use crate::verdict::Topic;
 use columns::Columns;
 use misjudged::Search;
@@ -49,8 +46,9 @@ pub struct Findings<'a> {
     pub few: Vec<&'a Intent>,
     /// Intents without an example in a language that the shop speaks.
     pub silent: Vec<(&'a Intent, Language)>,
-    /// Rows of the background that the shop's own examples claim, each with the example that is most like it.
-    pub claimed: Vec<(&'static str, Cited<'a>)>,
+    /// Off-topic references that pass since the shop's own examples claim them, each with the example that is most
+    /// like it.
+    pub claimed: Vec<(&'a str, Cited<'a>)>,
 }
 
 /// An example, and the intent it belongs to.
@@ -76,8 +74,8 @@ pub struct Misjudged<'a> {
 pub enum Nearer<'a> {
     /// Another intent, by the example there that is most like it.
     Intent(Cited<'a>),
-    /// A kind of off-topic questions of the [`background`].
-    Background(&'static str),
+    /// What no shop is asked.
+    OffTopic,
 }
 
 /// An intent whose examples are likeliest in another.
@@ -147,7 +145,7 @@ fn nearer<'a>(
 ) -> Option<Nearer<'a>> {
     match judge.topic(row.likeliest)? {
         _ if row.likeliest == row.group => None,
-        Topic::Background(kind) => Some(Nearer::Background(kind)),
+        Topic::OffTopic => Some(Nearer::OffTopic),
         Topic::Intent(_) => {
             let nearest = columns.nearest_in(row.likeliest, (row.group, row.index))?;
             Some(Nearer::Intent(cited(intents, nearest)))
@@ -155,22 +153,27 @@ fn nearer<'a>(
     }
 }
 
-/// Business claims off-topic rows, and what rejects claims those of business.
+/// What the general evidence would reject, and the shop's business does not.
 fn claimed<'a>(
     intents: &'a [Intent],
     judge: &Judge,
     columns: &Columns,
-    review: &Review,
-) -> Vec<(&'static str, Cited<'a>)> {
-    let business: HashSet<_> = background::business().into_iter().collect();
-    let rows = review.claimed.iter().filter_map(|row| {
-        let vectors = review.vectors.get(&*text::normalise(row))?;
-        let claims =
-            |intent: usize| (intents[intent].action == Action::Reject) == business.contains(row);
-        let nearest = columns.nearest(&judge.centred(vectors), claims)?;
-        Some((*row, cited(intents, nearest)))
-    });
-    rows.collect()
+    review: &'a Review,
+) -> Vec<(&'a str, Cited<'a>)> {
+    let threshold = judge.thresholds.reject;
+    let rows = review
+        .examples
+        .iter()
+        .filter(|row| row.group == intents.len());
+    let claimed = rows.filter(|row| row.log_odds >= threshold && row.general < threshold);
+    claimed
+        .filter_map(|row| {
+            let (text, vectors) = review.references.get(row.index)?;
+            let business = |intent: usize| intents[intent].action != Action::Reject;
+            let nearest = columns.nearest(&judge.centred(vectors), business)?;
+            Some((text.as_str(), cited(intents, nearest)))
+        })
+        .collect()
 }
 
 /// Pairs of intents for which different things are done first, then those of different intents.
@@ -233,6 +236,7 @@ mod tests {
     use super::*;
     use crate::intent::IntentName;
     use crate::language::Phrase;
+    use crate::text;
 
     fn intent(name: &str, action: Action, texts: &[&str]) -> Intent {
         let examples = texts.iter().enumerate().map(|(index, text)| Example {
@@ -250,7 +254,7 @@ mod tests {
     }
 
     /// Two intents that are forwarded, one answered, one rejected, with so many examples; the next group is the
-    /// background's.
+    /// references'.
     pub(super) fn shop(examples: usize) -> Vec<Intent> {
         let texts = vec!["text"; examples];
         [

@@ -144,8 +144,13 @@ impl Gate {
         let read = &reading.normal;
         let stages = self.config.stages;
         let mut evidence = Evidence::of(self.assess(snapshot, read, stages).await?, read);
+        let before = context.assistant.as_ref();
+        evidence.declined = before.is_some_and(|said| snapshot.declined(said));
         let rejected = policy::passes(snapshot, &evidence).is_none();
-        if (rejected || reading.parted) && self.follows_on(snapshot, context).await? {
+        if !evidence.declined
+            && (rejected || reading.parted)
+            && self.follows_on(snapshot, context).await?
+        {
             evidence.follows_on = true;
             evidence.bare = is_bare(read);
             if rejected && !evidence.bare {
@@ -164,16 +169,11 @@ impl Gate {
         Ok(evidence)
     }
 
-    /// Whether what was said before is the shop's business: the gateway did not decline it, and the customer's
-    /// last turn is no clear stray from such a conversation.
+    /// Whether what the customer said before is the shop's business, or no clear stray from a conversation about it.
     async fn follows_on(&self, snapshot: &Snapshot, context: &Context) -> Result<bool, EmbedError> {
         let Some(user) = &context.user else {
             return Ok(false);
         };
-        let declined = context.assistant.as_ref();
-        if declined.is_some_and(|said| snapshot.declined(said)) {
-            return Ok(false);
-        }
         let reading = self.readings.of(user);
         let user = &reading.normal;
         let verdict = self.assess(snapshot, user, self.config.stages).await?;
@@ -219,20 +219,21 @@ impl Gate {
         full: bool,
     ) -> Result<Assessment, EmbedError> {
         let judge = &snapshot.judge;
-        let read = self.embedder.read(text.to_owned()).await?;
+        let read = self.embedder.read(text)?;
         let mut timings = Timings::default();
         if let Some(read) = &read {
             timings.static_stage = read.time;
             if !full {
                 let start = Instant::now();
-                let verdict = judge.verdict(Stage::Static, &read.mean);
+                let verdict = judge.static_verdict(&read.mean);
                 timings.verdict = start.elapsed();
-                if judge.stage() == Stage::Static || judge.beyond_doubt(&verdict) {
+                if let Some(verdict) = verdict {
                     return Ok(Assessment {
                         verdict,
                         stage: Stage::Static,
-                        tokens: read.count,
-                        truncated: read.truncated,
+                        tokens: read.tokens.ids.len(),
+                        readable: read.tokens.readable(),
+                        truncated: read.tokens.truncated,
                         timings,
                     });
                 }
@@ -253,6 +254,7 @@ fn encoded(judge: &Judge, embedding: Embedding, mut timings: Timings) -> Assessm
         verdict,
         stage: Stage::Encoder,
         tokens: embedding.tokens,
+        readable: embedding.readable,
         truncated: embedding.truncated,
         timings,
     }

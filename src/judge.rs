@@ -1,31 +1,33 @@
 //! Vectors of examples → what judges questions. Pure, deterministic, and the one place that knows how a
 //! verdict is computed: what is outside only sees [`Judge::fit`], [`Judge::verdict`] and what they return.
 //!
-//! A stage's vectors are compared with the shop's intents and with the [`background`](crate::background) on
-//! the axes that tell these apart best (`space`), where the density of each one's examples is estimated
-//! (`density`). Two numbers speak for the shop's business: the density of its intents against that of
-//! everything that rejects, and the side of a plane between the two. Examples that were held out say what the
-//! numbers are worth (`calibration`), and where the thresholds lie (`promise`).
+//! There are two levels of evidence. What any shop is asked, and what none is, the [general
+//! evidence](crate::embed::General) says: it was learned before there was a shop. What this shop is asked its own
+//! examples say: a stage's vectors are compared with them on the axes that tell its intents apart best (`space`),
+//! where the density of each intent's examples is estimated (`density`); examples that were held out say what that is
+//! worth (`calibration`). A question is business where either level says so, for the most part ([`together`]). Where the thresholds lie,
+//! and what is to be expected of them, held-out examples say as well (`promise`).
 
 mod calibration;
 mod cholesky;
-mod claims;
 mod density;
 mod head;
 mod promise;
+mod sharpness;
 mod space;
 #[cfg(test)]
 mod tests;
 
-pub use claims::Claims;
 pub use promise::{Promise, Thresholds};
 
-use std::collections::HashSet;
+use std::sync::Arc;
 
-use crate::embed::Layout;
+use crate::embed::{General, Known, Layout, Opinion};
 use crate::intent::Action;
+use crate::vector::dot;
 use crate::verdict::{Candidate, Stage, Topic, Verdict};
-use head::{Head, HeldOut};
+use head::{Head, HeldOut, Reading};
+use sharpness::{sharpness, softmax};
 
 /// Log-odds where nothing rejects.
 const NOTHING_REJECTS: f64 = 10.0;
@@ -55,25 +57,24 @@ impl Group<'_> {
 /// What a judge is fitted to.
 #[derive(Clone, Debug)]
 pub struct Material<'a> {
-    /// The shop's intents, and the kinds of off-topic questions of the background.
+    /// The shop's intents; behind them, where there is general evidence, its off-topic references.
     pub groups: Vec<Group<'a>>,
-    /// What any shop is asked.
-    pub business: Vec<&'a [f32]>,
-    /// What is clear only from what was said before.
-    pub follow_ups: Vec<&'a [f32]>,
+    /// What is known of any shop; none where the operator wants none of it.
+    pub general: Option<Background<'a>>,
     /// What an embedding's numbers are.
     pub layout: &'a Layout,
 }
 
-impl<'a> Material<'a> {
-    /// The examples of each group, then business, then follow-ups.
-    fn columns(&self) -> Vec<Vec<&'a [f32]>> {
-        let groups = self.groups.iter().map(|group| group.examples.clone());
-        groups
-            .chain([self.business.clone(), self.follow_ups.clone()])
-            .collect()
-    }
+/// What is known of any shop, and references for what it is worth beside this one's examples.
+#[derive(Clone, Debug)]
+pub struct Background<'a> {
+    /// What judges.
+    pub general: Arc<General>,
+    /// References that are no off-topic ones, as vectors.
+    pub references: Vec<(Known, &'a [f32])>,
+}
 
+impl Material<'_> {
     /// How far the examples are embedded.
     fn stage(&self) -> Stage {
         let first = self.groups.iter().find_map(|group| group.examples.first());
@@ -82,25 +83,6 @@ impl<'a> Material<'a> {
             Some(of_static) if length <= of_static => Stage::Static,
             _ => Stage::Encoder,
         }
-    }
-
-    /// Takes out what the shop's own examples claim, and kinds of which nothing is left.
-    pub fn leave_out(&mut self, claims: &Claims) {
-        let claimed: HashSet<_> = claims.off_topic.iter().copied().collect();
-        for (group, of) in self.groups.iter_mut().enumerate() {
-            let mut index = 0;
-            of.examples.retain(|_| {
-                index += 1;
-                !claimed.contains(&(group, index - 1))
-            });
-        }
-        self.groups.retain(|group| !group.examples.is_empty());
-        let claimed: HashSet<_> = claims.business.iter().copied().collect();
-        let mut index = 0;
-        self.business.retain(|_| {
-            index += 1;
-            !claimed.contains(&(index - 1))
-        });
     }
 }
 
@@ -115,6 +97,9 @@ enum Side {
 #[derive(Clone, Debug)]
 pub struct Judge {
     topics: Vec<(Topic, Action)>,
+    general: Option<Arc<General>>,
+    /// Reject intents whose examples are what shops are asked: there the shop's word is the last.
+    overruling: Vec<bool>,
     /// What has read everything of the examples, and how far that goes.
     /// None before there are any.
     head: Option<Head>,
@@ -138,52 +123,104 @@ pub struct Reviewed {
     pub index: usize,
     /// Log-odds that it is the shop's business.
     pub log_odds: f64,
+    /// The same by the general evidence alone.
+    pub general: f64,
     /// The index of the likeliest group.
     pub likeliest: usize,
     /// How far the likeliest is above its own, in nats of density.
     pub lead: f64,
 }
 
+/// A text as both levels of evidence judge it, one stage of it.
+#[derive(Clone, Debug)]
+struct Judged {
+    /// Its group and its place there, where it is an example.
+    owner: usize,
+    index: usize,
+    opinion: Opinion,
+    log_odds: f64,
+    as_follow_up: f64,
+    /// The log density of each group.
+    scores: Vec<f64>,
+}
+
 impl Judge {
     /// Fits heads and thresholds, and reviews every example. `false_reject_target` is the share of real
     /// questions that may be turned away.
     pub fn fit(material: &Material<'_>, false_reject_target: f64) -> (Judge, Vec<Reviewed>) {
-        let (layout, stage) = (material.layout, material.stage());
-        let first = layout.static_blocks();
-        let first = first.map(|blocks| Head::fit(material, blocks, false));
-        let (first, (head, held_out)) = match (first, stage) {
-            (Some(only), Stage::Cache | Stage::Static) => (None, only),
-            (first, _) => (first, Head::fit(material, &layout.blocks, true)),
+        let (layout, groups) = (material.layout, &material.groups);
+        let static_fit = layout
+            .static_blocks()
+            .map(|blocks| Head::fit(groups, blocks, false));
+        let (static_fit, (head, held_out), stage) = match (static_fit, material.stage()) {
+            (Some(only), Stage::Cache | Stage::Static) => (None, only, Stage::Static),
+            (before, _) => (
+                before,
+                Head::fit(groups, &layout.blocks, true),
+                Stage::Encoder,
+            ),
         };
-        let (static_head, before) = first.unzip();
-        let topics: Vec<_> = material
-            .groups
+        let (static_head, before) = static_fit.unzip();
+        let topics = groups
             .iter()
-            .map(|group| (group.topic.clone(), group.action))
-            .collect();
-        let actions: Vec<_> = topics.iter().map(|(_, action)| *action).collect();
-        let thresholds =
-            Thresholds::fit(before.as_deref(), &held_out, &actions, false_reject_target);
-        let promise = match actions.contains(&Action::Reject) {
-            true => Promise::of(&held_out, &actions, &thresholds),
-            false => Promise::default(),
-        };
-        let judge = Judge {
-            topics,
+            .map(|group| (group.topic.clone(), group.action));
+        let mut judge = Judge {
+            topics: topics.collect(),
+            general: material.general.as_ref().map(|known| known.general.clone()),
+            overruling: Vec::new(),
             head: Some(head),
             stage,
             static_head,
             sharpness: sharpness(&held_out),
-            thresholds,
-            promise,
+            thresholds: Thresholds::default(),
+            promise: Promise::default(),
         };
-        (judge, reviewed(&held_out, material.groups.len()))
+        judge.overruling = judge.overruling(groups);
+        let examples = |held_out: Vec<HeldOut>, stage| -> Vec<_> {
+            let held_out = held_out.into_iter();
+            held_out
+                .map(|held| {
+                    let vectors = groups[held.owner].examples[held.index];
+                    judge.judged(stage, vectors, held.reading, (held.owner, held.index))
+                })
+                .collect()
+        };
+        let held_out = examples(held_out, stage);
+        let before = before.map(|before| examples(before, Stage::Static));
+        let references = material.general.iter().flat_map(|known| &known.references);
+        let of_known = |known: Known, stage| -> Vec<_> {
+            let references = references.clone().filter(|(of, _)| *of == known);
+            references
+                .map(|(_, vectors)| judge.read(stage, vectors))
+                .collect()
+        };
+        let continuing = of_known(Known::Continuing, stage);
+        let actions: Vec<_> = groups.iter().map(|group| group.action).collect();
+        let thresholds = Thresholds::fit(&held_out, &continuing, &actions, false_reject_target);
+        let exits = before.map(|before| {
+            let mut business = of_known(Known::Business, Stage::Static);
+            business.extend(of_known(Known::Continuing, Stage::Static));
+            thresholds.exits(&before, &held_out, &business, &actions)
+        });
+        let promise = match actions.contains(&Action::Reject) {
+            true => Promise::of(&held_out, &actions, &thresholds),
+            false => Promise::default(),
+        };
+        let reviewed = reviewed(&held_out);
+        judge.thresholds = Thresholds {
+            exits,
+            ..thresholds
+        };
+        judge.promise = promise;
+        (judge, reviewed)
     }
 
     /// What stands for a judge until the examples are embedded.
     pub fn unfitted() -> Judge {
         Judge {
             topics: Vec::new(),
+            general: None,
+            overruling: Vec::new(),
             head: None,
             stage: Stage::Encoder,
             static_head: None,
@@ -200,36 +237,44 @@ impl Judge {
 
     /// The verdict on one embedding: static vectors alone, or all that the examples had.
     pub fn verdict(&self, stage: Stage, vectors: &[f32]) -> Verdict {
-        let head = match (&self.static_head, stage) {
-            (Some(head), Stage::Cache | Stage::Static) => Some(head),
-            _ => self.head.as_ref(),
-        };
-        let Some(head) = head else {
+        if self.head.is_none() {
             return Verdict {
                 log_odds: NOTHING_REJECTS,
                 as_follow_up: NOTHING_REJECTS,
+                small_talk: false,
                 candidates: Vec::new(),
             };
-        };
-        let reading = head.read(vectors);
-        let (mut log_odds, mut as_follow_up) = (reading.log_odds, reading.as_follow_up);
+        }
+        let judged = self.read(stage, vectors);
+        let (mut log_odds, mut as_follow_up) = (judged.log_odds, judged.as_follow_up);
         if !self.rejects() {
             (log_odds, as_follow_up) = (NOTHING_REJECTS, NOTHING_REJECTS);
         }
         Verdict {
             log_odds,
             as_follow_up,
-            candidates: self.candidates(&reading.scores),
+            small_talk: judged.opinion.small_talk > 0.0,
+            candidates: self.candidates(&judged.scores),
         }
     }
 
-    /// Whether a static verdict is as good as the encoder's.
-    pub fn beyond_doubt(&self, verdict: &Verdict) -> bool {
-        let likeliest = verdict.candidates.first();
-        let answers = likeliest.is_some_and(|likeliest| likeliest.action == Action::Answer);
-        self.thresholds
-            .beyond_doubt(verdict.log_odds, verdict.lead())
-            && !answers
+    /// The verdict on a static vector alone, where it is as good as the encoder's or all there is; else none.
+    pub fn static_verdict(&self, vector: &[f32]) -> Option<Verdict> {
+        let verdict = self.verdict(Stage::Static, vector);
+        if self.stage == Stage::Static {
+            return Some(verdict);
+        }
+        let likeliest = verdict.candidates.first()?;
+        if likeliest.action == Action::Answer {
+            return None;
+        }
+        let (thresholds, lead) = (&self.thresholds, verdict.lead());
+        let log_odds = thresholds.beyond_doubt(verdict.log_odds, verdict.as_follow_up, lead)?;
+        Some(Verdict {
+            log_odds,
+            as_follow_up: verdict.as_follow_up + log_odds - verdict.log_odds,
+            ..verdict
+        })
     }
 
     /// How far questions are embedded: as far as the examples were.
@@ -256,7 +301,75 @@ impl Judge {
 
     /// Cosine of two embeddings without what all have in common.
     pub fn similarity(&self, a: &[f32], b: &[f32]) -> f64 {
-        space::dot(&self.centred(a), &self.centred(b))
+        dot(&self.centred(a), &self.centred(b))
+    }
+
+    /// What both levels say of an embedding, as far as `stage`.
+    fn read(&self, stage: Stage, vectors: &[f32]) -> Judged {
+        let head = match (&self.static_head, stage) {
+            (Some(head), Stage::Cache | Stage::Static) => Some(head),
+            _ => self.head.as_ref(),
+        };
+        let reading = head.map_or_else(Reading::default, |head| head.read(vectors));
+        self.judged(stage, vectors, reading, (0, 0))
+    }
+
+    /// Both levels together, where the shop's examples say `reading`.
+    fn judged(
+        &self,
+        stage: Stage,
+        vectors: &[f32],
+        reading: Reading,
+        (owner, index): (usize, usize),
+    ) -> Judged {
+        let own = reading.log_odds;
+        let general = self.general.as_ref();
+        let opinion = general.map(|general| general.opinion(stage, vectors));
+        let (log_odds, as_follow_up) = match (&opinion, self.last_word(&reading.scores)) {
+            (_, Some(last_word)) => (own.min(last_word), own.min(last_word)),
+            (Some(opinion), None) => (
+                together(opinion.business, own),
+                together(opinion.follow_up, own),
+            ),
+            (None, None) => (own, own),
+        };
+        Judged {
+            owner,
+            index,
+            opinion: opinion.unwrap_or_default(),
+            log_odds,
+            as_follow_up,
+            scores: reading.scores,
+        }
+    }
+
+    /// How far the shop's business is behind, where the likeliest of all is an intent that rejects what other shops
+    /// are asked.
+    fn last_word(&self, scores: &[f64]) -> Option<f64> {
+        let likeliest = likeliest(scores);
+        self.overruling
+            .get(likeliest)
+            .filter(|overrules| **overrules)?;
+        let topics = scores.iter().zip(&self.topics);
+        let business = topics.filter(|(_, (_, action))| *action != Action::Reject);
+        let best = business.map(|(score, _)| *score).reduce(f64::max)?;
+        Some(best - scores[likeliest])
+    }
+
+    /// Which reject intents hold mostly what shops are asked.
+    fn overruling(&self, groups: &[Group<'_>]) -> Vec<bool> {
+        let Some(general) = &self.general else {
+            return Vec::new();
+        };
+        let of_shops = |group: &Group<'_>| {
+            let examples = group.examples.iter();
+            let opinions = examples.map(|vectors| general.opinion(self.stage, vectors).business);
+            2 * opinions.filter(|business| *business > 0.0).count() > group.examples.len()
+        };
+        let groups = groups.iter();
+        groups
+            .map(|group| group.side() == Side::OffTopic && of_shops(group))
+            .collect()
     }
 
     fn candidates(&self, scores: &[f64]) -> Vec<Candidate> {
@@ -286,58 +399,35 @@ impl Judge {
     }
 }
 
-fn reviewed(held_out: &[HeldOut], groups: usize) -> Vec<Reviewed> {
-    let members = held_out.iter().filter(|held| held.owner < groups);
-    members
+/// How much it counts that either level of evidence says so, beside that both do.
+const EITHER: f64 = 0.65;
+
+/// Log-odds of business by two levels of evidence. For the most part they are those that at least one of the two is
+/// right to call it business, where odds are added; for the rest their mean, so that doubts of both count.
+fn together(general: f64, own: f64) -> f64 {
+    let (less, more) = (general.min(own), general.max(own));
+    let either = more + (less - more).exp().ln_1p();
+    EITHER * either + (1.0 - EITHER) * f64::midpoint(general, own)
+}
+
+fn likeliest(scores: &[f64]) -> usize {
+    let best = scores.iter().enumerate().max_by(|a, b| a.1.total_cmp(b.1));
+    best.map_or(0, |(group, _)| group)
+}
+
+fn reviewed(held_out: &[Judged]) -> Vec<Reviewed> {
+    let held_out = held_out.iter();
+    held_out
         .map(|held| {
-            let scores = &held.reading.scores;
-            let likeliest = (0..groups)
-                .max_by(|a, b| scores[*a].total_cmp(&scores[*b]))
-                .unwrap_or(held.owner);
+            let likeliest = likeliest(&held.scores);
             Reviewed {
                 group: held.owner,
                 index: held.index,
-                log_odds: held.reading.log_odds,
+                log_odds: held.log_odds,
+                general: held.opinion.business,
                 likeliest,
-                lead: scores[likeliest] - scores[held.owner],
+                lead: held.scores[likeliest] - held.scores[held.owner],
             }
         })
         .collect()
-}
-
-/// The sharpness of the softmax under which the held-out examples' own topics are likeliest.
-fn sharpness(held_out: &[HeldOut]) -> f64 {
-    let log_likelihood = |sharpness: f64| -> f64 {
-        // Every fourth tells as much.
-        let members = held_out
-            .iter()
-            .step_by(4)
-            .filter_map(|held| held.reading.scores.get(held.owner).map(|own| (held, *own)));
-        members
-            .map(|(held, own)| -> f64 {
-                let scores = held.reading.scores.iter();
-                -scores
-                    .map(|score| (sharpness * (score - own)).exp())
-                    .sum::<f64>()
-                    .min(1e12)
-                    .ln()
-            })
-            .sum()
-    };
-    // From 1/16 to 16 in steps of the square root of two.
-    let candidates = (-8..=8).map(|step| f64::from(step) / 2.0).map(f64::exp2);
-    let likelihoods = candidates.map(|candidate| (candidate, log_likelihood(candidate)));
-    likelihoods
-        .max_by(|a, b| a.1.total_cmp(&b.1))
-        .map_or(1.0, |(best, _)| best)
-}
-
-fn softmax(scores: &[f64], sharpness: f64) -> Vec<f64> {
-    let most = scores.iter().copied().fold(f64::NEG_INFINITY, f64::max);
-    let weights: Vec<_> = scores
-        .iter()
-        .map(|score| (sharpness * (score - most)).exp())
-        .collect();
-    let sum: f64 = weights.iter().sum();
-    weights.iter().map(|weight| weight / sum).collect()
 }

@@ -31,7 +31,8 @@
 //! file text → Intent → embedded, fitted Snapshot → published in one swap
 //! ```
 //!
-//! The [`background`] joins the shop's examples where they are fitted.
+//! What any shop is asked, and what none is, was learned before: the [general evidence](embed::General) comes with the
+//! bundled model, and the shop's examples add what is theirs.
 //!
 //! [`reload`] drives it at the start and at every edit, and publishes what the configuration says in the same
 //! swap. A bad file never replaces what serves.
@@ -44,10 +45,10 @@
 //! process     main · cli {serve: the only wiring, check, findings, ask, eval, figures, model, models, pull, self_test, compare, report, review, exit, terminal}
 //! time        reload {intents, watch} · server {tasks: the only place that spawns, tls, files} · admin
 //! http        proxy {serving, access, route, body, headers, exchange, refusal: the only table of errors}
-//! judgement   report {span, tally, cell, spread, savings, rejections, groups, sections, accounts, figures, look, numbers, document, sheet, page, pictures} · ledger {clerk, terms, entry, expected, again} · eval {labels, figures, comparison, document, report} · findings {misjudged, columns} · gate {reading, policy, polarity, course, notices} · snapshot {material} · judge {space, cholesky, density, head, calibration, promise, claims}
-//! engines     embed {bundled, manifest, tokens, static_stage, encoder, local, card, checkpoint, prescription, graph, batch, pooling, sparse, remote, api, answer, dispatch, health, facts, queue, store, runtime, error} · hub {listing, graph, cache, fetch, error} · upstream {connection, retry, keys, reply, demo} · journal {open, rows, completions, retention, reviews, trouble, file, error, read} · traces {context, spans, attributes, export} · metrics {register, expected, embeddings} · logging
+//! judgement   report {span, tally, cell, spread, savings, rejections, groups, sections, accounts, figures, look, numbers, document, sheet, page, pictures} · ledger {clerk, terms, entry, expected, again} · eval {labels, figures, comparison, document, report} · findings {misjudged, columns} · gate {reading, policy, polarity, course, notices} · snapshot {material} · judge {space, cholesky, density, head, calibration, sharpness, promise}
+//! engines     embed {bundled, manifest, tokens, unigram, charsmap, double_array, static_stage, tensors, encoder, general, examples, local, card, checkpoint, prescription, graph, batch, pooling, sparse, remote, api, answer, dispatch, health, facts, queue, store, runtime, error} · hub {listing, graph, cache, fetch, error} · upstream {connection, retry, keys, reply, demo} · journal {open, rows, completions, retention, reviews, trouble, file, error, read} · traces {context, spans, attributes, export} · metrics {register, expected, embeddings} · logging
 //! vocabulary  chat {chat_completions, responses, response, completions, messages, turn, fault, stream, line, json, billed, usage, keyed, words, unpack} · intent {file} · verdict {reason} · record · config {a file a section}
-//! leaf        catalogue · background · text {characters, faces, layout, reading, sound, shop_words} · clause · bare {codes, words} · breaker · source {message, table} · problem · language · memory · page {charts} · secret · share · tokenizer
+//! leaf        catalogue · vector · text {characters, faces, layout, reading, sound, shop_words} · clause · bare {codes, words} · breaker · source {message, table} · problem · language · memory · page {charts} · secret · share · tokenizer
 //! ```
 //!
 //! ## Invariants
@@ -64,7 +65,6 @@
 //! the operator says so; no score is shown to callers; no mutable global but the one ONNX Runtime demands.
 
 pub mod admin;
-pub mod background;
 pub mod bare;
 pub mod breaker;
 pub mod catalogue;
@@ -100,4 +100,5 @@ pub mod text;
 pub mod tokenizer;
 pub mod traces;
 pub mod upstream;
+pub mod vector;
 pub mod verdict;

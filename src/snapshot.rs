@@ -4,7 +4,7 @@
 
 mod material;
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
@@ -22,7 +22,7 @@ use crate::judge::{Judge, Reviewed};
 use crate::language::Phrase;
 use crate::problem::Problems;
 use crate::verdict::{Assessment, Stage};
-use material::Background;
+use material::{References, read_examples};
 
 /// A text, as [`normalise`](crate::text::normalise) leaves it.
 pub type Text = Box<str>;
@@ -32,7 +32,7 @@ pub type Text = Box<str>;
 pub struct Snapshot {
     /// The intents, by name.
     pub intents: Vec<Intent>,
-    /// What is said where the background rejects.
+    /// What is said where no intent of the shop rejects.
     pub reject_reply: Phrase,
     /// What judges.
     pub judge: Judge,
@@ -84,12 +84,12 @@ pub type Vectors = HashMap<String, Box<[f32]>>;
 /// What a snapshot was fitted to, for those who look into it.
 #[derive(Debug)]
 pub struct Review {
-    /// The vectors of examples and of the background.
+    /// The vectors of examples.
     pub vectors: Vectors,
-    /// Every example as judged without it, by group: the intents in order, then kinds of the background.
+    /// Every example as judged without it, by group: the intents in order, then the off-topic references.
     pub examples: Vec<Reviewed>,
-    /// Rows of the background that the shop's own examples claim.
-    pub claimed: Vec<&'static str>,
+    /// The off-topic references and their vectors.
+    pub references: Vec<(String, Box<[f32]>)>,
 }
 
 /// What a snapshot is made from and with.
@@ -111,8 +111,6 @@ pub struct Preparation<'a> {
 const PATIENCE: Duration = Duration::from_secs(5);
 /// So many new texts are embedded before the first question is taken: about a second's worth.
 const FEW_NEW: usize = 250;
-/// So many are fitted before it: about half a second's worth.
-const FEW: usize = 3000;
 /// So many are written down together, so that little is embedded again where a start is cut short.
 const KEPT_TOGETHER: usize = 500;
 /// An example waits this long where the queue is full of questions.
@@ -131,10 +129,10 @@ impl Preparation<'_> {
         progress: impl Fn(usize, usize),
     ) -> Result<(Snapshot, Review), PrepareError> {
         let intents = file::parse(self.folder, files, self.context)?;
-        let background = Background::new(self.gate.background);
-        let texts = background.texts(&intents);
+        let references = References::new(self.embedder, self.gate.background);
+        let texts = texts(&intents, &references);
         let vectors = self.stored(&texts);
-        self.complete(intents, &background, texts, vectors, progress)
+        self.complete(intents, &references, texts, vectors, progress)
             .await
     }
 
@@ -149,12 +147,12 @@ impl Preparation<'_> {
         progress: impl Fn(usize, usize),
     ) -> Result<Snapshot, PrepareError> {
         let intents = file::parse(self.folder, files, self.context)?;
-        let background = Background::new(self.gate.background);
-        let texts = background.texts(&intents);
+        let references = References::new(self.embedder, self.gate.background);
+        let texts = texts(&intents, &references);
         let mut vectors = self.stored(&texts);
-        if texts.len() - vectors.len() <= FEW_NEW && texts.len() <= FEW {
+        if texts.len() - vectors.len() <= FEW_NEW {
             let (texts, known) = (texts.clone(), vectors.clone());
-            let complete = self.complete(intents.clone(), &background, texts, known, progress);
+            let complete = self.complete(intents.clone(), &references, texts, known, progress);
             // A model may be slow, an embeddings API be down: no start waits for them.
             if let Ok(Ok((snapshot, _))) = timeout(PATIENCE, complete).await {
                 return Ok(snapshot);
@@ -168,40 +166,40 @@ impl Preparation<'_> {
         }
         let new = unknown(texts, &vectors);
         vectors.extend(self.embed(&new, Stage::Static, |_, _| {}).await?);
-        Ok(self.fit(intents, &background, vectors).0)
+        Ok(self.fit(intents, &references, vectors).0)
     }
 
     /// Embeds what of `texts` is not among `vectors`, and fits.
     async fn complete(
         self,
         intents: Vec<Intent>,
-        background: &Background,
+        references: &References,
         texts: Vec<String>,
         mut vectors: Vectors,
         progress: impl Fn(usize, usize),
     ) -> Result<(Snapshot, Review), PrepareError> {
         let new = unknown(texts, &vectors);
         vectors.extend(self.embed(&new, Stage::Encoder, progress).await?);
-        Ok(self.fit(intents, background, vectors))
+        Ok(self.fit(intents, references, vectors))
     }
 
     fn fit(
         self,
         intents: Vec<Intent>,
-        background: &Background,
+        references: &References,
         vectors: Vectors,
     ) -> (Snapshot, Review) {
         let layout = &self.embedder.facts().layout;
-        let (judge, examples, claimed) = block_in_place(|| {
-            let (material, claimed) = background.material(&intents, &vectors, layout);
-            let (judge, examples) = Judge::fit(&material, self.gate.false_reject_target);
-            (judge, examples, claimed)
+        let (judge, examples) = block_in_place(|| {
+            let material = references.material(&intents, &vectors, layout);
+            Judge::fit(&material, self.gate.false_reject_target)
         });
+        let length = vectors.values().next().map_or(0, |vectors| vectors.len());
         let snapshot = self.snapshot(intents, judge);
         let review = Review {
+            references: references.off_topic(&vectors, length),
             vectors,
             examples,
-            claimed,
         };
         (snapshot, review)
     }
@@ -262,10 +260,17 @@ impl Preparation<'_> {
     }
 
     fn stored(self, texts: &[String]) -> Vectors {
-        self.store.load(texts.iter().map(String::as_str)).unwrap_or_else(|error| {
+        let shipped = texts
+            .iter()
+            .filter_map(|text| Some((text.clone(), self.embedder.example(text)?)));
+        let mut vectors: Vectors = shipped.collect();
+        let others = texts.iter().filter(|text| !vectors.contains_key(*text));
+        let kept = self.store.load(others.map(String::as_str)).unwrap_or_else(|error| {
             tracing::warn!(%error, "vectors of earlier starts cannot be read; examples are embedded anew");
             Vectors::new()
-        })
+        });
+        vectors.extend(kept);
+        vectors
     }
 
     fn keep(self, embedded: &[(String, Box<[f32]>)]) {
@@ -275,6 +280,18 @@ impl Preparation<'_> {
             tracing::warn!(%error, "vectors of examples cannot be kept for the next start");
         }
     }
+}
+
+/// What is embedded for a snapshot, each text once, as the model reads it.
+fn texts(intents: &[Intent], references: &References) -> Vec<String> {
+    let mut met = HashSet::new();
+    intents
+        .iter()
+        .flat_map(read_examples)
+        .chain(references.texts())
+        .filter(|text| met.insert(*text))
+        .cloned()
+        .collect()
 }
 
 fn unknown(mut texts: Vec<String>, vectors: &Vectors) -> Vec<String> {

@@ -44,6 +44,11 @@ pub fn normalise(text: &str) -> Cow<'_, str> {
     }
 }
 
+/// Whether a text holds nothing but marks, emoji and faces, however they are written.
+pub fn says_nothing(text: &str) -> bool {
+    !pass(text).chars().any(char::is_alphanumeric)
+}
+
 fn pass(text: &str) -> String {
     let text = characters::plain(text);
     let text = faces::without(&text);

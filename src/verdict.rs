@@ -14,8 +14,8 @@ pub use reason::Reason;
 pub enum Topic {
     /// An intent of the shop.
     Intent(IntentName),
-    /// A kind of off-topic questions of the [`background`](crate::background).
-    Background(&'static str),
+    /// What no shop is asked, as far as the [general evidence](crate::embed::General) goes.
+    OffTopic,
 }
 
 impl Topic {
@@ -23,11 +23,11 @@ impl Topic {
     pub fn intent(&self) -> Option<&IntentName> {
         match self {
             Topic::Intent(name) => Some(name),
-            Topic::Background(_) => None,
+            Topic::OffTopic => None,
         }
     }
 
-    /// The word in metrics: all kinds of the background are one.
+    /// The word in metrics.
     pub fn label(&self) -> &str {
         self.intent().map_or("background", IntentName::as_str)
     }
@@ -42,7 +42,7 @@ pub struct Candidate {
     pub action: Action,
     /// The log density of its examples around the text, without the terms that all candidates share.
     pub score: f64,
-    /// Among all topics, the background's included.
+    /// Among all topics, the general off-topic one included.
     pub probability: f64,
 }
 
@@ -53,6 +53,8 @@ pub struct Verdict {
     pub log_odds: f64,
     /// The same, if it was said in a conversation about the shop's business.
     pub as_follow_up: f64,
+    /// Whether it asks for nothing: a greeting, thanks, a remark.
+    pub small_talk: bool,
     /// The likeliest topics, the likeliest first; among them the likeliest of each action.
     pub candidates: Vec<Candidate>,
 }
@@ -130,6 +132,8 @@ pub struct Assessment {
     pub stage: Stage,
     /// Tokens of the text as the model saw it.
     pub tokens: usize,
+    /// Whether the model knows enough of them to tell what it is about.
+    pub readable: bool,
     /// Whether the text was longer than the model reads.
     pub truncated: bool,
     /// How long the parts took.

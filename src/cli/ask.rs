@@ -120,7 +120,10 @@ fn print_intents(snapshot: &Snapshot, judgement: &Judgement) {
                 let title = snapshot.intent(name).map(|intent| intent.title.here());
                 (name.as_str(), title.unwrap_or_default().to_owned())
             }
-            Topic::Background(kind) => (*kind, say("内置背景", "background")),
+            Topic::OffTopic => (
+                candidate.topic.label(),
+                say("哪家店都不管的", "what no shop is asked"),
+            ),
         };
         println!(
             "  {percent:>5.1} %  {}  {title}",

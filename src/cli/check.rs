@@ -163,7 +163,7 @@ fn print_basis(out: &mut impl Write, snapshot: &Snapshot, review: &Review) -> io
         0 => Phrase::default(),
         _ => Phrase::new(
             format!("，{rows} 句内置的无关问题"),
-            format!(" and {rows} off-topic questions of the background"),
+            format!(" and {rows} built-in off-topic questions"),
         ),
     };
     let line = say(

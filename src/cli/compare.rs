@@ -195,7 +195,7 @@ fn print(out: &mut impl Write, standings: &[Standing]) -> std::io::Result<()> {
     print_table(out, &mut table)?;
     let basis = say(
         "用本店的例句和内置的无关问题，判断每一句时都假装没有它（5 折交叉验证）。",
-        "On the shop's own examples and the off-topic questions of the background, each judged as if it were not there (5-fold cross-validation).",
+        "On the shop's own examples and built-in off-topic questions, each judged as if it were not there (5-fold cross-validation).",
     );
     writeln!(out, "\n{}", terminal::paint(terminal::DIM, &basis))
 }

@@ -179,10 +179,10 @@ fn sections(findings: &Findings<'_>) -> Vec<Section> {
         },
         Section {
             title: Phrase::new(
-                "被店里的例句占用、不再参与判断的内置问句",
-                "Background rows left out, since examples of the shop claim them",
+                "因为像店里的例句而放行的、别的店不管的问句",
+                "Questions that other shops turn away, and pass since examples of the shop are like them",
             ),
-            short: Phrase::new("内置问句", "background rows"),
+            short: Phrase::new("因例句放行的", "passing by examples"),
             advice: Phrase::new(
                 "不用处理；其中有判断得不对的，看看前面的例句是不是放错了。",
                 "Nothing to do; where that is wrong, see whether the example before it is misplaced.",
@@ -194,14 +194,14 @@ fn sections(findings: &Findings<'_>) -> Vec<Section> {
 }
 
 /// A row stands in no file of the shop's; the example that is most like it does.
-fn claimed((row, nearest): &(&'static str, Cited<'_>)) -> Row {
+fn claimed((row, nearest): &(&str, Cited<'_>)) -> Row {
     Row {
         action: nearest.intent.action,
         place: place(*nearest),
         text: shortened(&nearest.example.text, TEXT_WIDTH),
         beside: say(
-            format!("内置：{}", shortened(row, TEXT_WIDTH)),
-            format!("background: {}", shortened(row, TEXT_WIDTH)),
+            format!("像：{}", shortened(row, TEXT_WIDTH)),
+            format!("like: {}", shortened(row, TEXT_WIDTH)),
         ),
     }
 }
@@ -210,9 +210,7 @@ fn misjudged(of: &Misjudged<'_>) -> Row {
     let action = of.cited.intent.action;
     let nearer = match &of.nearer {
         Some(Nearer::Intent(nearest)) => beside(*nearest, action),
-        Some(Nearer::Background(kind)) => {
-            say(format!("内置背景 {kind}"), format!("background {kind}"))
-        }
+        Some(Nearer::OffTopic) => say("哪家店都不管的问题", "what no shop is asked"),
         None => String::new(),
     };
     row(of.cited, nearer)

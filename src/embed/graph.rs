@@ -7,7 +7,7 @@ use ort::environment::Environment;
 use ort::session::{Session, SessionInputValue};
 use ort::value::{DynValue, Outlet, Tensor, TensorElementType};
 
-use super::static_stage::open_session;
+use super::runtime::open_session;
 use super::{EmbedError, LoadError};
 use crate::language::Phrase;
 

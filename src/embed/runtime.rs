@@ -1,11 +1,12 @@
-//! Finds ONNX Runtime's shared library and opens it, once for the process.
+//! Finds ONNX Runtime's shared library and opens it, once for the process, and opens sessions.
 
 use std::path::{Path, PathBuf};
 use std::sync::Mutex;
 
 use ort::environment::Environment;
+use ort::session::Session;
 
-use super::LoadError;
+use super::{EmbedError, LoadError};
 use crate::config::{RUNTIME_LIBRARY, find_default};
 
 /// The library is the process's, so its environment is too.
@@ -65,4 +66,30 @@ fn start(path: &Path) -> Result<Environment, LoadError> {
         .with_telemetry(false)
         .build()
         .map_err(|error| wrong(error.to_string()))
+}
+
+/// A session that does not spin: that costs a tenth of a core while nothing is asked.
+pub(super) fn open_session(
+    environment: &Environment,
+    path: &Path,
+    threads: usize,
+) -> Result<Session, LoadError> {
+    let open = || -> ort::Result<Session> {
+        Session::builder(environment)?
+            .with_intra_threads(threads)?
+            .with_inter_threads(1)?
+            .with_intra_op_spinning(false)?
+            .with_inter_op_spinning(false)?
+            .commit_from_file(path)
+    };
+    open().map_err(|error| LoadError::WrongFile {
+        path: path.to_path_buf(),
+        error: error.to_string(),
+    })
+}
+
+impl<T> From<ort::Error<T>> for EmbedError {
+    fn from(error: ort::Error<T>) -> Self {
+        EmbedError::Failed(error.to_string())
+    }
 }

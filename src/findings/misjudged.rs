@@ -125,6 +125,7 @@ mod tests {
         Reviewed {
             group,
             index,
+            general: 0.0,
             log_odds,
             likeliest,
             lead,

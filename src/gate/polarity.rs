@@ -4,7 +4,7 @@
 use std::collections::BTreeSet;
 
 /// Words that turn around what follows them. The longer one first where one begins with another.
-const CHINESE: [&str; 68] = [
+const CHINESE: [&str; 71] = [
     "不可以",
     "不同意",
     "不想要",
@@ -36,6 +36,7 @@ const CHINESE: [&str; 68] = [
     "减掉",
     "删掉",
     "删除",
+    "删",
     "别",
     "勿",
     "取消",
@@ -46,6 +47,8 @@ const CHINESE: [&str; 68] = [
     "拆成",
     "拒绝",
     "换为",
+    "换大",
+    "换小",
     "换成",
     "推迟",
     "撤回",
@@ -74,7 +77,7 @@ const CHINESE: [&str; 68] = [
     "退掉",
     "退订",
 ];
-const ENGLISH: [&str; 41] = [
+const ENGLISH: [&str; 42] = [
     "don't",
     "dont",
     "do not",
@@ -91,6 +94,7 @@ const ENGLISH: [&str; 41] = [
     "undo",
     "stop",
     "disable",
+    "take down",
     "unsubscribe",
     "withdraw",
     "revoke",

@@ -2,12 +2,13 @@
 
 use super::Assessed;
 use super::polarity::reversals;
-use crate::background::SMALL_TALK;
 use crate::config::{Grey, Mixed};
 use crate::intent::{Action, Intent};
+use crate::judge::Thresholds;
 use crate::language::Phrase;
 use crate::snapshot::Snapshot;
-use crate::verdict::{Candidate, Decision, Judgement, Reason, Timings, Topic, Verdict};
+use crate::text::says_nothing;
+use crate::verdict::{Candidate, Decision, Judgement, Reason, Timings, Verdict};
 
 /// A lead in nats that leaves no doubt which of two topics is meant: of twenty to one.
 const CLEARLY: f64 = 3.0;
@@ -32,6 +33,8 @@ pub struct Evidence {
     pub text: String,
     /// The verdict on it.
     pub question: Assessed,
+    /// Whether the turn before it was declined.
+    pub declined: bool,
     /// Whether it was said in a conversation about the shop's business.
     pub follows_on: bool,
     /// Whether it is a number, a link, a yes or no.
@@ -48,10 +51,27 @@ impl Evidence {
         Evidence {
             text: text.to_owned(),
             question,
+            declined: false,
             follows_on: false,
             bare: false,
             second: None,
             clauses: Vec::new(),
+        }
+    }
+
+    /// Whether nothing can be told of the question: emoji and marks alone, one letter, letters that the model does
+    /// not know.
+    fn says_little(&self) -> bool {
+        let one_letter = self.text.len() == 1;
+        one_letter || !self.question.assessment.readable || says_nothing(&self.text)
+    }
+
+    /// Below it the question is off-topic. Most of those who were declined go on about it, and what could be said in
+    /// any conversation belongs to theirs.
+    fn threshold(&self, thresholds: &Thresholds) -> f64 {
+        match self.declined {
+            true => thresholds.sure,
+            false => thresholds.reject,
         }
     }
 
@@ -63,15 +83,18 @@ impl Evidence {
 /// Why a question is not rejected; none where it is.
 pub fn passes(snapshot: &Snapshot, evidence: &Evidence) -> Option<Reason> {
     let (thresholds, verdict) = (&snapshot.judge.thresholds, evidence.verdict());
-    let threshold = thresholds.reject;
+    let threshold = evidence.threshold(thresholds);
     if !snapshot.judge.rejects() {
         return Some(Reason::NothingRejects);
     }
-    if verdict.log_odds >= threshold {
-        return Some(Reason::OnTopic { threshold });
-    }
     if evidence.follows_on && evidence.bare {
         return Some(Reason::Bare);
+    }
+    if evidence.says_little() {
+        return Some(Reason::UnreadableText);
+    }
+    if verdict.log_odds >= threshold {
+        return Some(Reason::OnTopic { threshold });
     }
     if evidence.follows_on && verdict.as_follow_up >= thresholds.follow_up {
         return Some(Reason::FollowsOn {
@@ -102,7 +125,7 @@ pub fn decide(snapshot: &Snapshot, policy: Policy, evidence: &Evidence) -> Decis
         .any(|clause| strays(snapshot, evidence, clause));
     let thresholds = &snapshot.judge.thresholds;
     let Some(passes) = passes(snapshot, evidence) else {
-        let threshold = thresholds.reject;
+        let threshold = evidence.threshold(thresholds);
         return outcome(
             snapshot,
             evidence,
@@ -115,7 +138,8 @@ pub fn decide(snapshot: &Snapshot, policy: Policy, evidence: &Evidence) -> Decis
         return outcome(snapshot, evidence, Action::Reject, Reason::Mixed, mixed);
     }
     let (lead, needed) = (verdict.lead_of(Action::Answer), thresholds.answer_lead);
-    if lead > 0.0 && !mixed && !evidence.follows_on {
+    let readable = passes != Reason::UnreadableText;
+    if readable && lead > 0.0 && !mixed && !evidence.follows_on {
         let (action, reason) = if lead <= needed {
             (Action::Forward, Reason::AnswerUnsure { lead: needed })
         } else if reversed(snapshot, evidence) {
@@ -144,12 +168,8 @@ pub fn decide(snapshot: &Snapshot, policy: Policy, evidence: &Evidence) -> Decis
 fn strays(snapshot: &Snapshot, evidence: &Evidence, clause: &Assessed) -> bool {
     let verdict = &clause.assessment.verdict;
     let threshold = snapshot.judge.thresholds.clause;
-    let small_talk = verdict
-        .candidates
-        .first()
-        .is_some_and(|likeliest| likeliest.topic == Topic::Background(SMALL_TALK));
     let follows_on = evidence.follows_on && verdict.as_follow_up >= threshold;
-    verdict.log_odds < threshold && !small_talk && !follows_on
+    verdict.log_odds < threshold && !verdict.small_talk && !follows_on
 }
 
 /// Whether the question turns something around that no example of the answering intent does.
@@ -166,8 +186,8 @@ fn reversed(snapshot: &Snapshot, evidence: &Evidence) -> bool {
     !asked.iter().all(said)
 }
 
-/// The likeliest topic of an action: an intent of the shop, whose reply its operator wrote, where no kind of the
-/// background leads it clearly.
+/// The likeliest topic of an action: an intent of the shop, whose reply its operator wrote, where what no shop is
+/// asked does not lead it clearly.
 fn named(verdict: &Verdict, action: Action) -> Option<&Candidate> {
     let likeliest = verdict.likeliest(action)?;
     let mut candidates = verdict.candidates.iter();

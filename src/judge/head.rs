@@ -1,11 +1,12 @@
-//! One stage's judgement: vectors → where they lie → how dense each group is there → log-odds.
+//! One stage's judgement by the shop's own examples: vectors → where they lie → how dense each group is there →
+//! log-odds.
 
 use nalgebra::DMatrix;
 
 use super::calibration::{Calibration, Evidence};
 use super::density::Density;
-use super::space::{Axes, Centring, Point, Rows, Sums};
-use super::{Material, Side};
+use super::space::{Axes, Centring, Rows, Sums};
+use super::{Group, Side};
 use crate::embed::Block;
 
 /// Each example is judged once by what was fitted without it.
@@ -20,7 +21,6 @@ pub(super) struct Head {
     sides: Vec<Side>,
     fitted: Fitted,
     calibration: Calibration,
-    follow_up: Calibration,
 }
 
 /// What depends on the examples; a fold has its own.
@@ -31,12 +31,10 @@ struct Fitted {
 }
 
 /// What a head says of one embedding.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Default)]
 pub(super) struct Reading {
     /// Log-odds that it is the shop's business.
     pub(super) log_odds: f64,
-    /// The same of something said in the middle of a conversation about the shop's business.
-    pub(super) as_follow_up: f64,
     /// The log density of each group.
     pub(super) scores: Vec<f64>,
 }
@@ -44,7 +42,7 @@ pub(super) struct Reading {
 /// An example as read by a head that has not seen it.
 #[derive(Clone, Debug)]
 pub(super) struct HeldOut {
-    /// Its group; the number of groups for a follow-up.
+    /// Its group.
     pub(super) owner: usize,
     /// Its place among the group's examples.
     pub(super) index: usize,
@@ -55,24 +53,21 @@ impl Head {
     /// Fits a head on the `blocks` that each embedding begins with, and reads each example by a
     /// head fitted without its fold. `kernels` looks at single examples, not only at the means of groups.
     pub(super) fn fit(
-        material: &Material<'_>,
+        groups: &[Group<'_>],
         blocks: &[Block],
         kernels: bool,
     ) -> (Head, Vec<HeldOut>) {
-        let columns = material.columns();
-        let groups = material.groups.len();
-        let centring = Centring::new(&columns[..groups], blocks);
-        let sides: Vec<_> = material.groups.iter().map(|group| group.side()).collect();
+        let centring = Centring::new(groups, blocks);
+        let sides: Vec<_> = groups.iter().map(Group::side).collect();
         let fit = Fit {
-            centring: &centring,
-            columns: &columns,
-            sides: &sides,
+            rows: rows(groups, &centring),
+            groups: groups.len(),
             kernels,
         };
         let folds: Vec<_> = (0..FOLDS)
-            .map(|fold| Sums::new(&fit.rows(|index| index % FOLDS == fold), groups))
+            .map(|fold| fit.sums(|index| index % FOLDS == fold))
             .collect();
-        let nothing = Sums::new(&fit.rows(|_| false), groups);
+        let nothing = fit.sums(|_| false);
         let whole = folds
             .iter()
             .fold(nothing, |whole, fold| whole.plus(fold, 1.0));
@@ -81,22 +76,21 @@ impl Head {
         for (fold, sums) in folds.into_iter().enumerate() {
             let without = whole.clone().plus(&sums, -1.0);
             let fitted = fit.fitted(&without, &whole, |index| index % FOLDS != fold);
-            let rows = fit.rows(|index| index % FOLDS == fold);
+            let rows = fit.rows.chosen(|index| index % FOLDS == fold);
             let points = fitted.axes.points(&rows.vectors);
             for ((owner, index), at) in rows.owners.into_iter().zip(rows.indices).zip(points) {
-                // Commonplace business is no question that a threshold has to fit.
-                if owner != groups {
-                    seen.push((owner.min(groups), index, fitted.look(&at, &sides)));
-                }
+                seen.push((owner, index, fitted.look(&at, &sides)));
             }
         }
-        let (calibration, follow_up) = calibrate(&seen, &sides);
+        let labelled: Vec<_> = seen
+            .iter()
+            .map(|(owner, _, look)| (sides[*owner] == Side::Business, look.evidence))
+            .collect();
         let head = Head {
             fitted: fit.fitted(&whole, &whole, |_| true),
+            calibration: Calibration::fit(&labelled),
             centring,
             sides,
-            calibration,
-            follow_up,
         };
         let held_out = seen.into_iter().map(|(owner, index, look)| HeldOut {
             owner,
@@ -109,9 +103,7 @@ impl Head {
 
     /// Reads an embedding.
     pub(super) fn read(&self, vectors: &[f32]) -> Reading {
-        let centred = DMatrix::from_vec(self.centring.length(), 1, self.centring.apply(vectors));
-        let mut points = self.fitted.axes.points(&centred);
-        let at = points.swap_remove(0);
+        let at = self.fitted.axes.point(&self.centring.apply(vectors));
         self.reading(self.fitted.look(&at, &self.sides))
     }
 
@@ -121,10 +113,8 @@ impl Head {
     }
 
     fn reading(&self, look: Look) -> Reading {
-        let log_odds = self.calibration.log_odds(look.evidence);
         Reading {
-            log_odds,
-            as_follow_up: self.follow_up.log_odds([log_odds, look.follow_up]),
+            log_odds: self.calibration.log_odds(look.evidence),
             scores: look.scores,
         }
     }
@@ -134,111 +124,83 @@ impl Head {
 struct Look {
     /// The log density of each group.
     scores: Vec<f64>,
-    /// For business: the densities, and the side of the plane.
+    /// For business: its density against that of what rejects, and how near the nearest group of business is. Where
+    /// there are few examples of many groups, the second tells more.
     evidence: Evidence,
-    /// How far on the side of what continues a conversation.
-    follow_up: f64,
 }
 
 impl Fitted {
-    fn look(&self, at: &Point, sides: &[Side]) -> Look {
-        let scores = self.density.scores(at, sides);
+    fn look(&self, at: &[f32], sides: &[Side]) -> Look {
+        let scores = self.density.scores(at);
         let of = |side: Side| {
-            let of_side = scores.iter().zip(sides).filter(|(_, of)| **of == side);
-            log_sum_exp(of_side.map(|(score, _)| *score))
+            let groups = (0..scores.len()).filter(|group| sides[*group] == side);
+            self.density.pooled(&scores, groups)
         };
         let density = of(Side::Business) - of(Side::OffTopic);
+        let business = scores.iter().zip(sides);
+        let nearest = business
+            .filter(|(_, side)| **side == Side::Business)
+            .map(|(score, _)| *score)
+            .fold(f64::NEG_INFINITY, f64::max);
         Look {
-            evidence: [density.clamp(-NONE, NONE), at.business],
-            follow_up: at.follow_up,
+            evidence: [density.clamp(-NONE, NONE), nearest.max(-NONE)],
             scores,
         }
     }
 }
 
-/// The scale of the evidence from examples that were held out: groups against each other, then whatever a
-/// conversation about business may hold, follow-ups and full questions, against what rejects.
-fn calibrate(seen: &[(usize, usize, Look)], sides: &[Side]) -> (Calibration, Calibration) {
-    let side = |owner: usize| sides.get(owner).copied();
-    let labelled: Vec<_> = seen
-        .iter()
-        .filter_map(|(owner, _, look)| Some((side(*owner)? == Side::Business, look.evidence)))
-        .collect();
-    let calibration = Calibration::fit(&labelled);
-    let labelled: Vec<_> = seen
-        .iter()
-        .map(|(owner, _, look)| {
-            let log_odds = calibration.log_odds(look.evidence);
-            let continues = side(*owner) != Some(Side::OffTopic);
-            (continues, [log_odds, look.follow_up])
-        })
-        .collect();
-    let follow_up = Calibration::fit(&labelled);
-    (calibration, follow_up)
-}
-
 /// What fits need.
-struct Fit<'a> {
-    centring: &'a Centring,
-    columns: &'a [Vec<&'a [f32]>],
-    sides: &'a [Side],
+struct Fit {
+    /// All examples, centred.
+    rows: Rows,
+    groups: usize,
     kernels: bool,
 }
 
-impl Fit<'_> {
-    /// The centred examples whose place in their column is among the `chosen`.
-    fn rows(&self, chosen: impl Fn(usize) -> bool) -> Rows {
-        let (mut numbers, mut owners, mut indices) = (Vec::new(), Vec::new(), Vec::new());
-        for (owner, column) in self.columns.iter().enumerate() {
-            for (index, vectors) in column
-                .iter()
-                .enumerate()
-                .filter(|(index, _)| chosen(*index))
-            {
-                numbers.extend(self.centring.apply(vectors));
-                owners.push(owner);
-                indices.push(index);
-            }
+/// The centred examples of all groups.
+fn rows(groups: &[Group<'_>], centring: &Centring) -> Rows {
+    let (mut numbers, mut owners, mut indices) = (Vec::new(), Vec::new(), Vec::new());
+    for (owner, group) in groups.iter().enumerate() {
+        for (index, vectors) in group.examples.iter().enumerate() {
+            numbers.extend(centring.apply(vectors));
+            owners.push(owner);
+            indices.push(index);
         }
-        Rows {
-            vectors: DMatrix::from_vec(self.centring.length(), owners.len(), numbers),
-            owners,
-            indices,
-        }
+    }
+    Rows {
+        vectors: DMatrix::from_vec(centring.length(), owners.len(), numbers),
+        owners,
+        indices,
+    }
+}
+
+impl Fit {
+    /// Of the examples whose place in their group is among the `chosen`.
+    fn sums(&self, chosen: impl Fn(usize) -> bool) -> Sums {
+        Sums::new(&self.rows.chosen(chosen), self.groups)
     }
 
     fn fitted(&self, sums: &Sums, whole: &Sums, chosen: impl Fn(usize) -> bool) -> Fitted {
-        let axes = Axes::fit(sums, whole, self.sides);
-        let groups = self.sides.len();
-        let points = self.columns[..groups].iter().map(|column| {
-            let places = 0..column.len();
-            let mut places: Vec<_> = places.filter(|index| chosen(*index)).collect();
-            if places.is_empty() {
-                // A group that a fold has left without examples keeps all it has.
-                places = (0..column.len()).collect();
+        let axes = Axes::fit(sums, whole);
+        let mut points = vec![Vec::new(); self.groups];
+        let mut left = vec![Vec::new(); self.groups];
+        let placed = axes.points(&self.rows.vectors).into_iter();
+        for (at, (owner, index)) in placed.zip(self.rows.owners.iter().zip(&self.rows.indices)) {
+            if chosen(*index) {
+                points[*owner].push(at);
+            } else {
+                left[*owner].push(at);
             }
-            let numbers = places
-                .iter()
-                .flat_map(|index| self.centring.apply(column[*index]));
-            let numbers = numbers.collect();
-            axes.points(&DMatrix::from_vec(
-                self.centring.length(),
-                places.len(),
-                numbers,
-            ))
-        });
-        let points: Vec<_> = points.collect();
+        }
+        for (points, left) in points.iter_mut().zip(left) {
+            // A group that a fold has left without examples keeps all it has.
+            if points.is_empty() {
+                *points = left;
+            }
+        }
         Fitted {
             density: Density::new(&points, self.kernels),
             axes,
         }
     }
-}
-
-fn log_sum_exp(values: impl Iterator<Item = f64> + Clone) -> f64 {
-    let most = values.clone().fold(f64::NEG_INFINITY, f64::max);
-    if most == f64::NEG_INFINITY {
-        return most;
-    }
-    most + values.map(|value| (value - most).exp()).sum::<f64>().ln()
 }

@@ -1,7 +1,7 @@
 //! Where the thresholds lie, and what is to be expected of them: both from examples that were held out.
 
+use super::Judged;
 use super::calibration::quantile;
-use super::head::HeldOut;
 use crate::intent::Action;
 use crate::share::Share;
 
@@ -9,23 +9,23 @@ use crate::share::Share;
 /// once, and fragments beside sentences, while most customers ask what others have asked before. Over six
 /// sets of intents, real questions were rejected a quarter as often.
 const EXAMPLES_OVERSTATE: f64 = 4.0;
-/// However little the target forbids: what is likelier business than not even where seven of ten questions
-/// are off-topic is not rejected. (The logarithm of 7/3.)
-const MOST: f64 = 0.85;
-/// However few examples there are: what is off-topic even where nine of ten questions are business is
-/// rejected. (The logarithm of 1/9.)
-const LEAST: f64 = -2.2;
-/// In a conversation about the shop's business the next turn is likelier business than not. (The logarithm
-/// of 2/3.)
-const MOST_AS_FOLLOW_UP: f64 = -0.4;
+/// However little the target forbids: what is likelier business than off-topic is not rejected.
+const MOST: f64 = 0.0;
+/// However few examples there are: what is off-topic even where three of four questions are business is
+/// rejected. (The logarithm of 1/3.)
+const LEAST: f64 = -1.1;
+/// The same in a conversation about the shop's business.
+const MOST_AS_FOLLOW_UP: f64 = 0.0;
 /// A clause has less context than a question; at most this share of examples may look like none of business.
-const STRAY_CLAUSES: f64 = 0.005;
+const STRAY_CLAUSES: f64 = 0.008;
 /// However little that forbids.
-const MOST_OF_CLAUSE: f64 = -2.0;
+const MOST_OF_CLAUSE: f64 = -1.5;
 /// An answer must lead by so much that at most this share of other intents' examples would get it.
 const WRONG_ANSWERS: f64 = 0.005;
-/// The static stage decides where at most this share of either side's examples would be decided wrongly.
-const WRONG_EXITS: f64 = 0.001;
+/// The static stage rejects where at most this share of business would be rejected wrongly…
+const WRONG_REJECTIONS: f64 = 0.0005;
+/// …and passes where at most this share of off-topic examples would pass.
+const WRONG_PASSES: f64 = 0.001;
 /// It decides nothing this near to the threshold.
 const NEAR: f64 = 1.0;
 
@@ -43,24 +43,28 @@ pub struct Thresholds {
     pub clause: f64,
     /// The lead in log density that an answer needs over everything else.
     pub answer_lead: f64,
-    exits: Option<Exits>,
+    pub(super) exits: Option<Exits>,
 }
 
 /// Where the static stage is beyond doubt.
 #[derive(Clone, Debug)]
-struct Exits {
+pub(super) struct Exits {
     low: f64,
     high: f64,
+    /// The log-odds of held-out examples below the one and above the other, both sides counted alike: at the ends a
+    /// static verdict is worth more than it says.
+    below: f64,
+    above: f64,
     /// The lead over the next topic that business needs.
     lead: f64,
 }
 
 impl Thresholds {
-    /// `held_out` are examples as the last head reads them, `first` as the static head before it does, if there
-    /// is one before it; `actions` are those of the groups.
+    /// `held_out` are examples as judged without them, `continuing` what may follow on them in a conversation;
+    /// `actions` are those of the groups.
     pub(super) fn fit(
-        first: Option<&[HeldOut]>,
-        held_out: &[HeldOut],
+        held_out: &[Judged],
+        continuing: &[Judged],
         actions: &[Action],
         target: f64,
     ) -> Thresholds {
@@ -73,22 +77,38 @@ impl Thresholds {
         };
         let reject = careful(&mut sides.business()).clamp(LEAST, MOST);
         let passes = quantile(&mut sides.off_topic(), 1.0 - target);
-        let mut thresholds = Thresholds {
+        let mut following = sides.as_follow_up();
+        following.extend(continuing.iter().map(|turn| turn.as_follow_up));
+        Thresholds {
             reject,
             sure: passes.max(reject),
-            follow_up: careful(&mut sides.as_follow_up()).min(MOST_AS_FOLLOW_UP),
+            follow_up: careful(&mut following).min(MOST_AS_FOLLOW_UP),
             clause: quantile(&mut sides.business(), STRAY_CLAUSES).min(MOST_OF_CLAUSE),
             answer_lead: answer_lead(held_out, actions),
             exits: None,
-        };
-        thresholds.exits = first.map(|first| Exits::fit(first, held_out, actions, &thresholds));
-        thresholds
+        }
     }
 
-    pub(super) fn beyond_doubt(&self, log_odds: f64, lead: f64) -> bool {
-        self.exits.as_ref().is_some_and(|exits| {
-            log_odds <= exits.low || (log_odds >= exits.high && lead >= exits.lead)
-        })
+    /// Where the static stage may decide: `first` are the examples as judged by it, `business` what any
+    /// shop is asked and told.
+    pub(super) fn exits(
+        &self,
+        first: &[Judged],
+        held_out: &[Judged],
+        business: &[Judged],
+        actions: &[Action],
+    ) -> Exits {
+        Exits::fit(first, held_out, business, actions, self)
+    }
+
+    /// The log-odds of what is beyond doubt by a static verdict; none where it is not.
+    pub(super) fn beyond_doubt(&self, log_odds: f64, as_follow_up: f64, lead: f64) -> Option<f64> {
+        let exits = self.exits.as_ref()?;
+        // A name or an address says little by itself, and is no off-topic question.
+        if log_odds.max(as_follow_up) <= exits.low {
+            return Some(log_odds.min(exits.below));
+        }
+        (log_odds >= exits.high && lead >= exits.lead).then_some(log_odds.max(exits.above))
     }
 }
 
@@ -109,7 +129,7 @@ pub struct Promise {
 }
 
 impl Promise {
-    pub(super) fn of(held_out: &[HeldOut], actions: &[Action], thresholds: &Thresholds) -> Promise {
+    pub(super) fn of(held_out: &[Judged], actions: &[Action], thresholds: &Thresholds) -> Promise {
         let sides = Sides::of(held_out, actions);
         let below =
             |values: Vec<f64>| Share::of(values.into_iter().map(|value| value < thresholds.reject));
@@ -141,35 +161,31 @@ impl Promise {
 
 /// Held-out examples by what is done about their groups.
 struct Sides<'a> {
-    held_out: &'a [HeldOut],
+    held_out: &'a [Judged],
     actions: &'a [Action],
 }
 
 impl<'a> Sides<'a> {
-    fn of(held_out: &'a [HeldOut], actions: &'a [Action]) -> Self {
+    fn of(held_out: &'a [Judged], actions: &'a [Action]) -> Self {
         Sides { held_out, actions }
     }
 
-    fn rejects(&self, held: &HeldOut) -> Option<bool> {
+    fn rejects(&self, held: &Judged) -> Option<bool> {
         let action = self.actions.get(held.owner)?;
         Some(*action == Action::Reject)
     }
 
-    fn of_side(&self, rejects: bool) -> impl Iterator<Item = &'a HeldOut> {
+    fn of_side(&self, rejects: bool) -> impl Iterator<Item = &'a Judged> {
         let held_out = self.held_out.iter();
         held_out.filter(move |held| self.rejects(held) == Some(rejects))
     }
 
     fn business(&self) -> Vec<f64> {
-        self.of_side(false)
-            .map(|held| held.reading.log_odds)
-            .collect()
+        self.of_side(false).map(|held| held.log_odds).collect()
     }
 
     fn off_topic(&self) -> Vec<f64> {
-        self.of_side(true)
-            .map(|held| held.reading.log_odds)
-            .collect()
+        self.of_side(true).map(|held| held.log_odds).collect()
     }
 
     /// What a conversation about business may hold: business, and what follows on it.
@@ -177,15 +193,15 @@ impl<'a> Sides<'a> {
         let turns = self.held_out.iter();
         turns
             .filter(|held| self.rejects(held) != Some(true))
-            .map(|held| held.reading.as_follow_up)
+            .map(|held| held.as_follow_up)
             .collect()
     }
 }
 
 /// The least lead that keeps wrong answers to [`WRONG_ANSWERS`] of the examples of other intents.
-fn answer_lead(held_out: &[HeldOut], actions: &[Action]) -> f64 {
-    let best = |held: &HeldOut, answers: bool| {
-        let scores = held.reading.scores.iter().zip(actions);
+fn answer_lead(held_out: &[Judged], actions: &[Action]) -> f64 {
+    let best = |held: &Judged, answers: bool| {
+        let scores = held.scores.iter().zip(actions);
         scores
             .filter(|(_, action)| (**action == Action::Answer) == answers)
             .map(|(score, _)| *score)
@@ -206,15 +222,18 @@ fn answer_lead(held_out: &[HeldOut], actions: &[Action]) -> f64 {
 
 impl Exits {
     fn fit(
-        first: &[HeldOut],
-        held_out: &[HeldOut],
+        first: &[Judged],
+        held_out: &[Judged],
+        business: &[Judged],
         actions: &[Action],
         thresholds: &Thresholds,
     ) -> Exits {
         let sides = Sides::of(first, actions);
-        let low = quantile(&mut sides.business(), WRONG_EXITS).min(thresholds.reject - NEAR);
-        let high = quantile(&mut sides.off_topic(), 1.0 - WRONG_EXITS).max(thresholds.sure + NEAR);
-        let wrong = |held: &HeldOut| lead(held).0 != held.owner;
+        let mut passing = sides.business();
+        passing.extend(business.iter().map(|question| question.log_odds));
+        let low = quantile(&mut passing, WRONG_REJECTIONS).min(thresholds.reject - NEAR);
+        let high = quantile(&mut sides.off_topic(), 1.0 - WRONG_PASSES).max(thresholds.sure);
+        let wrong = |held: &Judged| lead(held).0 != held.owner;
         let business = first
             .iter()
             .zip(held_out)
@@ -224,7 +243,7 @@ impl Exits {
         let own = business.clone().filter(|(_, held)| wrong(held)).count() as f64;
         let allowed = own * own / business.clone().count().max(1) as f64;
         let mut exits: Vec<_> = business
-            .filter(|(held, _)| held.reading.log_odds >= high)
+            .filter(|(held, _)| held.log_odds >= high)
             .map(|(first, held)| {
                 let added = f64::from(u8::from(wrong(first))) - f64::from(u8::from(wrong(held)));
                 (lead(first).1, added)
@@ -240,18 +259,30 @@ impl Exits {
                 least = lead;
             }
         }
+        let off_topic = sides.off_topic();
+        let odds = |within: &dyn Fn(f64) -> bool| {
+            (share(&passing, within) / share(&off_topic, within)).ln()
+        };
         Exits {
             low,
             high,
+            below: odds(&|log_odds| log_odds <= low),
+            above: odds(&|log_odds| log_odds >= high),
             lead: least,
         }
     }
 }
 
+/// The share of `values` that are `within`, drawn to one half by one value.
+fn share(values: &[f64], within: &dyn Fn(f64) -> bool) -> f64 {
+    let count = values.iter().filter(|value| within(**value)).count();
+    (count as f64 + 0.5) / (values.len() as f64 + 1.0)
+}
+
 /// The likeliest group, and its lead over the next.
-fn lead(held: &HeldOut) -> (usize, f64) {
+fn lead(held: &Judged) -> (usize, f64) {
     let (mut likeliest, mut best, mut next) = (0, f64::NEG_INFINITY, f64::NEG_INFINITY);
-    for (index, score) in held.reading.scores.iter().enumerate() {
+    for (index, score) in held.scores.iter().enumerate() {
         if *score > best {
             (likeliest, next, best) = (index, best, *score);
         } else {

@@ -7,11 +7,12 @@
 //! span a space of few axes, in which everything else happens. With few examples the covariance is mostly
 //! guesswork and is drawn towards the sphere.
 
-use nalgebra::{DMatrix, DVector};
+use nalgebra::DMatrix;
 
-use super::Side;
+use super::Group;
 use super::cholesky::cholesky;
 use crate::embed::Block;
+use crate::vector::dot;
 
 /// Keeps the covariance invertible where examples do not differ at all.
 const RIDGE: f32 = 1e-6;
@@ -31,13 +32,14 @@ pub(super) struct Centring {
 
 impl Centring {
     /// Around the mean of the groups' means: each group counts once, however many examples it has.
-    pub(super) fn new(groups: &[Vec<&[f32]>], blocks: &[Block]) -> Centring {
+    pub(super) fn new(groups: &[Group<'_>], blocks: &[Block]) -> Centring {
         let length = blocks.iter().map(|block| block.length).sum();
         let mut centring = Centring {
             blocks: blocks.to_vec(),
             centre: vec![0.0; length],
         };
-        let filled = groups.iter().filter(|group| !group.is_empty()).count();
+        let groups = groups.iter().map(|group| &group.examples);
+        let filled = groups.clone().filter(|group| !group.is_empty()).count();
         let mut centre = centring.centre.clone();
         for group in groups {
             let share = 1.0 / (group.len() * filled).max(1) as f32;
@@ -83,37 +85,49 @@ impl Centring {
 /// What axes are fitted from. Sums, so that the sums of a fold can be taken out again.
 #[derive(Clone)]
 pub(super) struct Sums {
-    /// Of the outer products of the groups' examples with themselves.
+    /// Of the outer products of the examples with themselves.
     products: DMatrix<f32>,
-    /// A column a group: its examples; then commonplace business, then follow-ups.
+    /// A column a group: its examples.
     columns: DMatrix<f32>,
     counts: Vec<f32>,
 }
 
-/// Centred examples, a column each; the column of [`Sums`] that each belongs to, and its place there.
+/// Centred examples, a column each; the group that each belongs to, and its place there.
 pub(super) struct Rows {
     pub(super) vectors: DMatrix<f32>,
     pub(super) owners: Vec<usize>,
     pub(super) indices: Vec<usize>,
 }
 
+impl Rows {
+    /// Those whose place in their group is among the `chosen`.
+    pub(super) fn chosen(&self, chosen: impl Fn(usize) -> bool) -> Rows {
+        let columns = (0..self.owners.len()).filter(|column| chosen(self.indices[*column]));
+        let columns: Vec<_> = columns.collect();
+        let of = |all: &[usize]| columns.iter().map(|column| all[*column]).collect();
+        Rows {
+            vectors: self.vectors.select_columns(&columns),
+            owners: of(&self.owners),
+            indices: of(&self.indices),
+        }
+    }
+}
+
 impl Sums {
-    /// Of rows whose owners are below `groups + 2`. Those of the last two count in means only.
+    /// Of rows whose owners are below `groups`.
     pub(super) fn new(rows: &Rows, groups: usize) -> Sums {
         let length = rows.vectors.nrows();
         let mut sums = Sums {
             products: DMatrix::zeros(length, length),
-            columns: DMatrix::zeros(length, groups + 2),
-            counts: vec![0.0; groups + 2],
+            columns: DMatrix::zeros(length, groups),
+            counts: vec![0.0; groups],
         };
         for (vector, owner) in rows.vectors.column_iter().zip(&rows.owners) {
             sums.columns.column_mut(*owner).axpy(1.0, &vector, 1.0);
             sums.counts[*owner] += 1.0;
         }
-        // Rows come in the order of their owners, so those of the groups are the first.
-        let within = rows.owners.iter().filter(|owner| **owner < groups).count();
-        let members = rows.vectors.columns(0, within);
-        sums.products.gemm(1.0, &members, &members.transpose(), 1.0);
+        let across = rows.vectors.transpose();
+        sums.products.gemm(1.0, &rows.vectors, &across, 1.0);
         sums
     }
 
@@ -145,14 +159,14 @@ impl Sums {
     }
 
     /// The covariance within groups, drawn towards the sphere.
-    fn covariance(&self, means: &DMatrix<f32>, groups: usize) -> DMatrix<f32> {
-        let mut spread = means.columns(0, groups).clone_owned();
+    fn covariance(&self, means: &DMatrix<f32>) -> DMatrix<f32> {
+        let mut spread = means.clone();
         for (mut column, count) in spread.column_iter_mut().zip(&self.counts) {
             column.scale_mut(count.max(0.0).sqrt());
         }
         let mut covariance = self.products.clone();
         covariance.gemm(-1.0, &spread, &spread.transpose(), 1.0);
-        let count: f32 = self.counts[..groups].iter().sum();
+        let count: f32 = self.counts.iter().sum();
         let dimension = covariance.nrows() as f32;
         let towards_sphere = SHRINKAGE * dimension / (SHRINKAGE * dimension + count);
         covariance /= count.max(1.0);
@@ -165,84 +179,55 @@ impl Sums {
     }
 }
 
-/// The axes of the space, and two directions beside them.
+/// The axes of the space, a row each, in units of the spread within groups.
 #[derive(Clone, Debug)]
 pub(super) struct Axes {
-    /// A row each: the discriminant axes, then business, then follow-ups.
-    rows: DMatrix<f32>,
-    business: f64,
-    follow_up: f64,
-}
-
-/// Where an example lies.
-#[derive(Clone, Debug)]
-pub(super) struct Point {
-    /// On the discriminant axes, in units of the spread within groups.
-    pub(super) coordinates: Vec<f32>,
-    /// How far on the side of business (Fisher's discriminant).
-    pub(super) business: f64,
-    /// How far on the side of what continues a conversation.
-    pub(super) follow_up: f64,
+    rows: Vec<f32>,
+    length: usize,
 }
 
 impl Axes {
-    /// Fits them to `sums` of groups that lie on `sides`. `whole` are the sums with all folds.
-    pub(super) fn fit(sums: &Sums, whole: &Sums, sides: &[Side]) -> Axes {
-        let groups = sides.len();
+    /// Fits them to `sums`. `whole` are the sums with all folds.
+    pub(super) fn fit(sums: &Sums, whole: &Sums) -> Axes {
         let means = sums.means(whole);
-        let covariance = sums.covariance(&means, groups);
+        let covariance = sums.covariance(&means);
         let solved = match cholesky(covariance) {
             Some(cholesky) => cholesky.solve(&means),
             None => means.clone(),
         };
         // Everything that follows lies in the span of the means, so their Gram matrix is enough.
         let gram = means.tr_mul(&solved).cast::<f64>();
-        let planes = Planes {
-            gram: &gram,
-            counts: &sums.counts,
-            sides,
-        };
-        let (business, business_offset) = planes.between(
-            &planes.mean(|index| index == groups || sides.get(index) == Some(&Side::Business)),
-            true,
-        );
-        let (follow_up, follow_up_offset) =
-            planes.between(&planes.mean(|index| index == groups + 1), false);
-        let mut coefficients = discriminants(&gram, groups);
-        let axes = coefficients.ncols();
-        coefficients = coefficients.insert_columns(axes, 2, 0.0);
-        coefficients.set_column(axes, &business);
-        coefficients.set_column(axes + 1, &follow_up);
+        let along = &solved * discriminants(&gram).cast::<f32>();
         Axes {
-            rows: (&solved * coefficients.cast::<f32>()).transpose(),
-            business: business_offset,
-            follow_up: follow_up_offset,
+            length: along.nrows(),
+            // Column by column, which is axis by axis.
+            rows: along.data.into(),
         }
     }
 
+    /// Where a centred example lies.
+    pub(super) fn point(&self, centred: &[f32]) -> Vec<f32> {
+        let rows = self.rows.chunks_exact(self.length.max(1));
+        rows.map(|row| dot(row, centred) as f32).collect()
+    }
+
     /// Where centred examples lie, a column each.
-    pub(super) fn points(&self, centred: &DMatrix<f32>) -> Vec<Point> {
-        let along = &self.rows * centred;
-        let axes = self.rows.nrows() - 2;
-        along
-            .column_iter()
-            .map(|along| Point {
-                coordinates: along.iter().take(axes).copied().collect(),
-                business: f64::from(along[axes]) + self.business,
-                follow_up: f64::from(along[axes + 1]) + self.follow_up,
-            })
+    pub(super) fn points(&self, centred: &DMatrix<f32>) -> Vec<Vec<f32>> {
+        let axes = self.rows.len() / self.length.max(1);
+        let rows = DMatrix::from_row_slice(axes, self.length, &self.rows);
+        let along = rows * centred;
+        let columns = along.column_iter();
+        columns
+            .map(|column| column.iter().copied().collect())
             .collect()
     }
 }
 
 /// Orthonormal axes, in the measure of `gram`, of the space that the means of the groups span.
-fn discriminants(gram: &DMatrix<f64>, groups: usize) -> DMatrix<f64> {
-    let mut around = DMatrix::identity(gram.nrows(), groups);
-    for column in 0..groups {
-        for row in 0..groups {
-            around[(row, column)] -= 1.0 / groups as f64;
-        }
-    }
+fn discriminants(gram: &DMatrix<f64>) -> DMatrix<f64> {
+    let groups = gram.nrows();
+    let share = 1.0 / groups.max(1) as f64;
+    let around = DMatrix::identity(groups, groups).add_scalar(-share);
     let eigen = around.tr_mul(&(gram * &around)).symmetric_eigen();
     let widest = eigen.eigenvalues.max();
     let mut kept = Vec::new();
@@ -252,84 +237,9 @@ fn discriminants(gram: &DMatrix<f64>, groups: usize) -> DMatrix<f64> {
         }
     }
     if kept.is_empty() {
-        return DMatrix::zeros(gram.nrows(), 0);
+        return DMatrix::zeros(groups, 0);
     }
     DMatrix::from_columns(&kept)
-}
-
-/// Fisher's linear discriminant between two sides, as coefficients over the means of groups.
-struct Planes<'a> {
-    gram: &'a DMatrix<f64>,
-    counts: &'a [f32],
-    sides: &'a [Side],
-}
-
-impl Planes<'_> {
-    /// The mean of all examples in the columns that `of` names.
-    fn mean(&self, of: impl Fn(usize) -> bool) -> DVector<f64> {
-        let counted = |index: usize| {
-            if of(index) {
-                f64::from(self.counts[index])
-            } else {
-                0.0
-            }
-        };
-        let mean = DVector::from_fn(self.counts.len(), |index, _| counted(index));
-        let sum = mean.sum();
-        mean / sum.max(1.0)
-    }
-
-    /// The plane between the mean `on` and that of what rejects, and its offset. The spread is that within
-    /// groups, and of groups within their side; `spread_on` adds that of the groups of business. By the
-    /// Woodbury identity, since the groups are far fewer than the dimensions.
-    fn between(&self, on: &DVector<f64>, spread_on: bool) -> (DVector<f64>, f64) {
-        let off = self.mean(|index| self.sides.get(index) == Some(&Side::OffTopic));
-        if on.sum() < 0.5 || off.sum() < 0.5 {
-            return (DVector::zeros(on.len()), 0.0);
-        }
-        let groups = self.sides.len();
-        let side = |side: &Side| *side == Side::OffTopic || spread_on;
-        let count: f32 = (0..groups)
-            .filter(|index| side(&self.sides[*index]))
-            .map(|index| self.counts[index])
-            .sum();
-        let mut spread = DMatrix::zeros(on.len(), groups);
-        for (index, of) in self.sides.iter().enumerate().filter(|(_, of)| side(of)) {
-            let mean = if *of == Side::OffTopic { &off } else { on };
-            let mut column = -mean;
-            column[index] += 1.0;
-            column *= f64::from(self.counts[index].max(0.0) / count.max(1.0)).sqrt();
-            spread.set_column(index, &column);
-        }
-        let difference = on - &off;
-        let weighed = self.gram * &spread;
-        let mut inner = spread.tr_mul(&weighed);
-        for index in 0..groups {
-            inner[(index, index)] += 1.0;
-        }
-        let against = weighed.tr_mul(&difference);
-        let plane = match inner.cholesky() {
-            Some(cholesky) => &difference - &spread * cholesky.solve(&against),
-            None => difference,
-        };
-        let offset = -0.5 * (on + &off).dot(&(self.gram * &plane));
-        (plane, offset)
-    }
-}
-
-/// The dot product of two vectors.
-pub(super) fn dot(a: &[f32], b: &[f32]) -> f64 {
-    // Sixteen sums side by side: the compiler keeps them in vector registers.
-    let mut sums = [0.0_f32; 16];
-    let (a, a_rest) = a.as_chunks::<16>();
-    let (b, b_rest) = b.as_chunks::<16>();
-    for (a, b) in a.iter().zip(b) {
-        for lane in 0..16 {
-            sums[lane] += a[lane] * b[lane];
-        }
-    }
-    let rest: f32 = a_rest.iter().zip(b_rest).map(|(a, b)| a * b).sum();
-    f64::from(sums.iter().sum::<f32>() + rest)
 }
 
 #[cfg(test)]
@@ -339,7 +249,7 @@ mod tests {
     use super::super::density::Density;
     use super::*;
 
-    const SIDES: [Side; 3] = [Side::Business, Side::Business, Side::OffTopic];
+    const GROUPS: usize = 3;
 
     fn numbers<T: serde::de::DeserializeOwned>(name: &str) -> T {
         let text = include_str!("../../tests/reference/discriminant.json");
@@ -352,7 +262,7 @@ mod tests {
     }
 
     /// Axes of the reference's rows, and the places of its rows, by group, and of its questions.
-    fn placed() -> (Vec<Vec<Point>>, Vec<Point>) {
+    fn placed() -> (Vec<Vec<Vec<f32>>>, Vec<Vec<f32>>) {
         let (rows, owners): (Vec<Vec<f32>>, Vec<usize>) = (numbers("rows"), numbers("groups"));
         let vectors = columns(&rows);
         let rows = Rows {
@@ -360,9 +270,9 @@ mod tests {
             owners,
             vectors,
         };
-        let sums = Sums::new(&rows, SIDES.len());
-        let axes = Axes::fit(&sums, &sums, &SIDES);
-        let mut groups = vec![Vec::new(); SIDES.len()];
+        let sums = Sums::new(&rows, GROUPS);
+        let axes = Axes::fit(&sums, &sums);
+        let mut groups = vec![Vec::new(); GROUPS];
         for (point, owner) in axes.points(&rows.vectors).into_iter().zip(&rows.owners) {
             groups[*owner].push(point);
         }
@@ -382,7 +292,7 @@ mod tests {
         let density = Density::new(&groups, false);
         let expected: Vec<Vec<f64>> = numbers("scores");
         for (at, expected) in questions.iter().zip(expected) {
-            let scores = density.scores(at, &SIDES);
+            let scores = density.scores(at);
             for (score, expected) in scores.iter().zip(&expected) {
                 assert!(
                     near(score - scores[0], *expected),
@@ -393,21 +303,12 @@ mod tests {
     }
 
     #[test]
-    fn the_plane_between_business_and_the_rest_is_that_of_scikit_learn() {
-        let (_, questions) = placed();
-        let expected: Vec<f64> = numbers("business");
-        for (at, expected) in questions.iter().zip(expected) {
-            assert!(near(at.business, expected), "{} {expected}", at.business);
-        }
-    }
-
-    #[test]
     fn densities_are_those_of_scikit_learn() {
         let (groups, questions) = placed();
         let density = Density::new(&groups, true);
         let expected: Vec<Vec<f64>> = numbers("densities");
         for (at, expected) in questions.iter().zip(expected) {
-            let scores = density.scores(at, &SIDES);
+            let scores = density.scores(at);
             for (score, expected) in scores.iter().zip(&expected) {
                 assert!(near(*score, *expected), "{scores:?} {expected:?}");
             }
@@ -423,7 +324,7 @@ mod tests {
                 owners: owners[from..to].to_vec(),
                 indices: (from..to).collect(),
             };
-            Sums::new(&rows, SIDES.len())
+            Sums::new(&rows, GROUPS)
         };
         let (whole, first, rest) = (sums(0, 60), sums(0, 20), sums(20, 60));
         let left = whole.plus(&first, -1.0);

@@ -35,8 +35,7 @@ fn group<'a>(name: &str, action: Action, examples: &'a [Vec<f32>]) -> Group<'a> 
 fn material(groups: Vec<Group<'_>>) -> Material<'_> {
     Material {
         groups,
-        business: Vec::new(),
-        follow_ups: Vec::new(),
+        general: None,
         layout: &LAYOUT,
     }
 }
@@ -194,23 +193,20 @@ fn every_example_is_reviewed_once_and_stands_where_it_belongs() {
 }
 
 #[test]
-fn what_is_claimed_is_left_out_and_so_are_kinds_of_which_nothing_is_left() {
-    let (refund, jokes, rows) = (around(0.0), around(90.0), around(180.0));
-    let mut material = material(vec![
-        group("refund", Action::Forward, &refund),
-        group("jokes", Action::Reject, &jokes[..2]),
-        group("poem", Action::Reject, &rows),
-    ]);
-    material.business = rows.iter().map(Vec::as_slice).collect();
-    material.leave_out(&Claims {
-        off_topic: vec![(1, 0), (1, 1), (2, 0)],
-        business: vec![10],
-    });
-    let left = material
-        .groups
-        .iter()
-        .map(|group| (group.topic.label(), group.examples.len()));
-    assert_eq!(left.collect::<Vec<_>>(), [("refund", 11), ("poem", 10)]);
-    assert_eq!(material.groups[1].examples[0], rows[1]);
-    assert_eq!(material.business.len(), 10);
+fn either_level_makes_it_business_and_both_make_it_surer() {
+    let even = EITHER * 2.0_f64.ln();
+    for (general, own, expected) in [
+        (0.0, 0.0, even),
+        (-3.0, -3.0, even - 3.0),
+        (800.0, 800.0, even + 800.0),
+        (20.0, -20.0, EITHER * 20.0),
+        (-20.0, 20.0, EITHER * 20.0),
+        (-800.0, 800.0, EITHER * 800.0),
+    ] {
+        let log_odds = together(general, own);
+        assert!(
+            (log_odds - expected).abs() < 1e-9,
+            "{general} {own}: {log_odds}"
+        );
+    }
 }

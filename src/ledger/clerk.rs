@@ -103,7 +103,7 @@ impl Clerk {
             nap = NAP;
             while let Ok(note) = self.notes.try_recv() {
                 nap = SHORT_NAP;
-                self.enter(note).await;
+                self.enter(note);
                 if self.journal.waiting() >= BATCH {
                     self.journal.flush();
                     flushed = Instant::now();
@@ -140,7 +140,7 @@ impl Clerk {
         self.metrics.upstream_cost.with_label_values(&currency);
     }
 
-    async fn enter(&mut self, mut note: Box<Note>) {
+    fn enter(&mut self, mut note: Box<Note>) {
         self.bytes.fetch_sub(note.size(), Ordering::Relaxed);
         if !Arc::ptr_eq(&note.terms, &self.terms) {
             self.terms = note.terms.clone();
@@ -155,7 +155,7 @@ impl Clerk {
         self.saved(&note, &mut entry);
         let usage = self.billed(&mut note, &mut entry);
         if let (Some(caller), Some(asked)) = (caller, &note.asked) {
-            let followed = self.followed(caller, &note.record, asked).await;
+            let followed = self.followed(caller, &note.record, asked);
             entry.again_of = followed.asked_again;
             entry.handed_over_of = followed.handed_over;
         }
@@ -236,7 +236,7 @@ impl Clerk {
     }
 
     /// Notes which rejection a question follows, and remembers it where it is rejected itself.
-    async fn followed(&mut self, caller: Caller, record: &Record, asked: &Asked) -> Followed {
+    fn followed(&mut self, caller: Caller, record: &Record, asked: &Asked) -> Followed {
         let (Some(decided), Some(words)) = (&record.decided, &asked.question) else {
             return Followed::default();
         };
@@ -261,7 +261,7 @@ impl Clerk {
                 .inc();
             followed.handed_over = Some(last.request_id.clone());
         }
-        if let Some(same) = alike(&self.embedder, &asked.snapshot, words, &earlier).await
+        if let Some(same) = alike(&self.embedder, &asked.snapshot, words, &earlier)
             && self
                 .rejections
                 .follow(caller, &same.request_id, Following::AskedAgain)
@@ -303,7 +303,7 @@ impl Clerk {
 }
 
 /// The newest rejection whose question is like this one.
-async fn alike<'r>(
+fn alike<'r>(
     embedder: &Embedder,
     snapshot: &Weak<Snapshot>,
     question: &str,
@@ -320,10 +320,10 @@ async fn alike<'r>(
             return Some(rejection);
         }
         if own.is_none() {
-            own = Some(embedder.read(question.clone()).await.ok()??.mean);
+            own = Some(embedder.read(&question).ok()??.mean);
         }
         // Where the model has no static vectors, the same words alone are alike.
-        let other = embedder.read(other).await.ok()??.mean;
+        let other = embedder.read(&other).ok()??.mean;
         // One that has been replaced is gone; then the same words alone are alike.
         if snapshot.upgrade()?.judge.similarity(own.as_ref()?, &other) >= ALIKE {
             return Some(rejection);

@@ -10,7 +10,7 @@ use super::{Asked, Note};
 use crate::chat::Protocol;
 use crate::journal::Entry;
 use crate::record::{Decided, Record};
-use crate::verdict::{Topic, Waiver};
+use crate::verdict::Waiver;
 
 /// Keeps what is hashed from being guessed.
 #[derive(Clone, Copy, Debug)]
@@ -96,10 +96,7 @@ fn decide(entry: &mut Entry, decided: &Decided, audit_share: f64) {
         entry.audit_share = (waiver == Waiver::Audit).then_some(audit_share);
     }
     let topic = decided.topic.as_ref();
-    entry.topic = topic.map(|topic| match topic {
-        Topic::Intent(name) => name.as_str().to_owned(),
-        Topic::Background(kind) => (*kind).to_owned(),
-    });
+    entry.topic = topic.map(|topic| topic.label().to_owned());
     entry.nearest.clone_from(&decided.nearest);
     entry.reason = Some(decided.reason.as_str().to_owned());
     entry.log_odds = decided.log_odds;

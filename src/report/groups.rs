@@ -1,7 +1,7 @@
 //! Questions that no intent covers → groups of alike ones.
 //!
 //! Alike are questions whose static vectors have a cosine of at least 0.45, without what most texts have in
-//! common: the middle of the background, and the directions in which its rows differ most, which tell languages and
+//! common: the middle of the general evidence's references, and the directions in which they differ most, which tell languages and
 //! turns of phrase apart and not subjects (Mu and Viswanath 2018, "All-but-the-Top"). The question with the most
 //! alike ones makes the first group with them, of the rest the one with the most the second, and so on (Taylor 1995;
 //! Butina 1999): the same groups each time, in whatever order they came.
@@ -9,11 +9,9 @@
 use std::cmp::Reverse;
 use std::collections::HashMap;
 
-use futures_util::{StreamExt, TryStreamExt, stream};
 use nalgebra::{DMatrix, DVector};
 use tokio::task::block_in_place;
 
-use crate::background;
 use crate::embed::{EmbedError, Embedder};
 use crate::journal::read::Told;
 use crate::text::normalise;
@@ -32,10 +30,8 @@ const MOST: usize = 5000;
 const MOST_ROWS: u64 = 100_000;
 /// Examples of a group.
 const EXAMPLES: usize = 5;
-/// Every so many rows of the background say where its middle is.
-const STEP: usize = 10;
-/// So many questions are handed to the model at a time.
-const AT_ONCE: usize = 8;
+/// Every so many references say where their middle is.
+const STEP: usize = 2;
 /// So many are compared with all others at a time: the products of a block stay in the cache.
 const BLOCK: usize = 128;
 
@@ -111,12 +107,16 @@ impl Questions {
     /// # Errors
     /// The model's.
     pub async fn groups(self, embedder: &Embedder) -> Result<Vec<Group>, EmbedError> {
-        let mut rows = background::business();
-        rows.extend(background::off_topic().into_values().flatten());
-        let rows = rows.into_iter().step_by(STEP);
-        let middle = vectors(embedder, rows.map(normalise).map(String::from)).await?;
         let own = self.list.iter().map(|question| question.read.clone());
         let own = vectors(embedder, own).await?;
+        // A model that stands alone has nothing to say of other texts than these.
+        let middle = match embedder.general() {
+            Some(general) => {
+                let references = general.references().iter().map(|(_, text)| text.clone());
+                vectors(embedder, references.step_by(STEP)).await?
+            }
+            None => own.clone(),
+        };
         let counts: Vec<_> = self.list.iter().map(|question| question.count).collect();
         let groups = block_in_place(|| grouped(&Common::of(middle).taken_out(own), &counts));
         Ok(groups.into_iter().map(|group| self.group(&group)).collect())
@@ -148,11 +148,12 @@ async fn vectors(
     embedder: &Embedder,
     texts: impl Iterator<Item = String>,
 ) -> Result<Vec<Vec<f32>>, EmbedError> {
-    let vectors = stream::iter(texts).map(|text| async {
+    let mut vectors = Vec::new();
+    for text in texts {
         let embedding = embedder.embed(text, Stage::Static).await?;
-        Ok(embedding.vectors.into_vec())
-    });
-    vectors.buffered(AT_ONCE).try_collect().await
+        vectors.push(embedding.vectors.into_vec());
+    }
+    Ok(vectors)
 }
 
 /// What most texts have in common.

@@ -1,115 +1,129 @@
-//! What a judge is fitted to: the shop's examples, and the rows of the background that they do not claim.
+//! What a judge is fitted to: the shop's examples, and what is known of any shop.
 
-use std::collections::HashSet;
+use std::sync::Arc;
 
 use super::Vectors;
-use crate::background;
-use crate::embed::Layout;
+use crate::embed::{Embedder, General, Known, Layout};
 use crate::intent::{Action, Intent};
-use crate::judge::{Claims, Group, Material};
-use crate::text;
+use crate::judge::{Background, Group, Material};
 use crate::verdict::Topic;
 
-/// The rows of the background; none where it is off.
+/// A model of the shop's choice embeds one in so many references itself.
+const EMBEDDED: usize = 5;
+
+/// References of the general evidence, with vectors of the model that judges; none where the background is off.
 #[derive(Debug, Default)]
-pub(super) struct Background {
-    off_topic: Vec<(&'static str, Vec<Row>)>,
-    business: Vec<Row>,
-    follow_ups: Vec<Row>,
+pub(super) struct References {
+    general: Option<Arc<General>>,
+    /// What each is, and its vectors.
+    pub(super) rows: Vec<Row>,
 }
 
-/// A row as it is written, and as the model reads it.
-#[derive(Debug)]
-struct Row {
-    written: &'static str,
-    read: String,
+/// A reference.
+#[derive(Clone, Debug)]
+pub(super) struct Row {
+    pub(super) known: Known,
+    pub(super) text: String,
+    /// None where the model that judges has to make them.
+    vectors: Option<Box<[f32]>>,
 }
 
-impl Background {
-    pub(super) fn new(on: bool) -> Background {
-        if !on {
-            return Background::default();
-        }
-        let off_topic = background::off_topic().into_iter();
-        Background {
-            off_topic: off_topic
-                .map(|(kind, of_kind)| (kind, rows(of_kind)))
-                .collect(),
-            business: rows(background::business()),
-            follow_ups: rows(background::follow_ups()),
+impl References {
+    pub(super) fn new(embedder: &Embedder, on: bool) -> References {
+        let Some(general) = embedder.general().filter(|_| on) else {
+            return References::default();
+        };
+        let bundled = embedder.is_bundled();
+        let rows = general.references().iter().enumerate();
+        let rows =
+            rows.step_by(if bundled { 1 } else { EMBEDDED })
+                .map(|(index, (known, text))| Row {
+                    known: *known,
+                    text: text.clone(),
+                    vectors: bundled.then(|| general.vectors(index)),
+                });
+        References {
+            rows: rows.collect(),
+            general: Some(general.clone()),
         }
     }
 
-    /// What is embedded for a snapshot, each text once, as the model reads it.
-    pub(super) fn texts(&self, intents: &[Intent]) -> Vec<String> {
-        let off_topic = self.off_topic.iter().flat_map(|(_, rows)| rows);
-        let rows = off_topic.chain(&self.business).chain(&self.follow_ups);
-        let mut met = HashSet::new();
-        read_examples(intents)
-            .chain(rows.map(|row| &row.read))
-            .filter(|text| met.insert(*text))
-            .cloned()
+    /// What has to be embedded.
+    pub(super) fn texts(&self) -> impl Iterator<Item = &String> {
+        let unknown = self.rows.iter().filter(|row| row.vectors.is_none());
+        unknown.map(|row| &row.text)
+    }
+
+    /// Those of a kind that have vectors, `length` numbers of them.
+    fn of<'v>(
+        &'v self,
+        vectors: &'v Vectors,
+        length: usize,
+    ) -> impl Iterator<Item = (&'v Row, &'v [f32])> {
+        self.rows.iter().filter_map(move |row| {
+            let own = row.vectors.as_ref().or_else(|| vectors.get(&row.text))?;
+            Some((row, own.get(..length)?))
+        })
+    }
+
+    /// The off-topic ones, as the judge's last group has them.
+    pub(super) fn off_topic(&self, vectors: &Vectors, length: usize) -> Vec<(String, Box<[f32]>)> {
+        self.of(vectors, length)
+            .filter(|(row, _)| row.known == Known::OffTopic)
+            .map(|(row, vectors)| (row.text.clone(), vectors.into()))
             .collect()
     }
 
-    /// What a judge is fitted to, and the rows that were left out since the shop's examples claim them. What
-    /// they say already is no row either.
+    /// What a judge is fitted to.
     pub(super) fn material<'v>(
-        &self,
+        &'v self,
         intents: &[Intent],
         vectors: &'v Vectors,
         layout: &'v Layout,
-    ) -> (Material<'v>, Vec<&'static str>) {
-        let said: HashSet<_> = read_examples(intents).collect();
-        let kept = |row: &&Row| vectors.contains_key(&row.read) && !said.contains(&row.read);
-        let kinds: Vec<(_, Vec<_>)> = self
-            .off_topic
+    ) -> Material<'v> {
+        let mut groups: Vec<_> = intents
             .iter()
-            .map(|(kind, rows)| (*kind, rows.iter().filter(kept).collect()))
+            .map(|intent| Group {
+                topic: Topic::Intent(intent.name.clone()),
+                action: intent.action,
+                examples: read_examples(intent)
+                    .filter_map(|text| vectors.get(text).map(|vectors| &**vectors))
+                    .collect(),
+            })
             .collect();
-        let business: Vec<_> = self.business.iter().filter(kept).collect();
-        let vector = |text: &String| vectors.get(text).map(|vectors| &**vectors);
-        let of_rows = |rows: &[&Row]| rows.iter().filter_map(|row| vector(&row.read)).collect();
-
-        let own = intents.iter().map(|intent| Group {
-            topic: Topic::Intent(intent.name.clone()),
-            action: intent.action,
-            examples: read_examples(std::slice::from_ref(intent))
-                .filter_map(vector)
-                .collect(),
-        });
-        let off_topic = kinds.iter().map(|(kind, rows)| Group {
-            topic: Topic::Background(kind),
-            action: Action::Reject,
-            examples: of_rows(rows),
-        });
-        let mut material = Material {
-            groups: own.chain(off_topic).collect(),
-            business: of_rows(&business),
-            follow_ups: of_rows(&self.follow_ups.iter().filter(kept).collect::<Vec<_>>()),
-            layout,
+        let length = length(&groups, layout);
+        let of = |known: &dyn Fn(Known) -> bool| -> Vec<_> {
+            let rows = self.of(vectors, length);
+            rows.filter(|(row, _)| known(row.known))
+                .map(|(row, vectors)| (row.known, vectors))
+                .collect()
         };
-        let claims = Claims::of(&material);
-        let claimed = claims.off_topic.iter().map(|(group, index)| {
-            let (_, rows) = &kinds[group - intents.len()];
-            rows[*index].written
+        let off_topic = of(&|known| known == Known::OffTopic);
+        if !off_topic.is_empty() {
+            groups.push(Group {
+                topic: Topic::OffTopic,
+                action: Action::Reject,
+                examples: off_topic.into_iter().map(|(_, vectors)| vectors).collect(),
+            });
+        }
+        let general = self.general.as_ref().map(|general| Background {
+            general: general.clone(),
+            references: of(&|known| known != Known::OffTopic),
         });
-        let claimed = claimed.chain(claims.business.iter().map(|index| business[*index].written));
-        let claimed = claimed.collect();
-        material.leave_out(&claims);
-        (material, claimed)
+        Material {
+            groups,
+            general,
+            layout,
+        }
     }
 }
 
-fn rows(written: Vec<&'static str>) -> Vec<Row> {
-    let row = |written: &'static str| Row {
-        written,
-        read: text::normalise(written).into_owned(),
-    };
-    written.into_iter().map(row).collect()
+/// How many numbers the examples' vectors have: all of the layout, or those of its static stage.
+fn length(groups: &[Group<'_>], layout: &Layout) -> usize {
+    let mut examples = groups.iter().flat_map(|group| &group.examples);
+    examples.next().map_or(layout.length(), |first| first.len())
 }
 
-fn read_examples(intents: &[Intent]) -> impl Iterator<Item = &String> {
-    let examples = intents.iter().flat_map(|intent| &intent.examples);
-    examples.map(|example| &example.read)
+pub(super) fn read_examples(intent: &Intent) -> impl Iterator<Item = &String> {
+    intent.examples.iter().map(|example| &example.read)
 }

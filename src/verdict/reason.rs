@@ -69,6 +69,8 @@ pub enum Reason {
     NotReady,
     /// The body is no request of its protocol, and the gate only watches.
     Unreadable,
+    /// The text is in letters that the model does not know, in emoji alone, or too little to tell.
+    UnreadableText,
     /// `gate.mode` is `off`.
     GateOff,
 }
@@ -95,7 +97,7 @@ impl Reason {
             Reason::OverBudget => "over_budget",
             Reason::ModelFailed => "model_failed",
             Reason::NotReady => "not_ready",
-            Reason::Unreadable => "unreadable",
+            Reason::Unreadable | Reason::UnreadableText => "unreadable",
             Reason::GateOff => "gate_off",
         }
     }
@@ -227,6 +229,10 @@ impl Reason {
             Reason::Unreadable => Phrase::new(
                 "请求不符合协议，未判断",
                 "the body is no request of its protocol; not judged",
+            ),
+            Reason::UnreadableText => Phrase::new(
+                "模型认不出这些文字，或只有表情，或太短：说不上与店无关，转发",
+                "the model cannot read the text, or it is emoji alone, or too little to tell: that is not off-topic, so it is forwarded",
             ),
             Reason::GateOff => Phrase::new(
                 "gate.mode = \"off\"，未判断",

@@ -252,10 +252,10 @@ how cold is it outside
         .output();
     assert_eq!(run.code, 0, "{run:?}");
     let out = &run.stdout;
-    assert!(out.contains("\nBackground rows left out"), "{out}");
-    assert!(out.contains("  station.toml:"), "{out}");
     assert!(
-        out.contains("off-topic questions of the background"),
+        out.contains("\nQuestions that other shops turn away"),
         "{out}"
     );
+    assert!(out.contains("  station.toml:"), "{out}");
+    assert!(out.contains("built-in off-topic questions"), "{out}");
 }

@@ -254,7 +254,7 @@ fn ask_explains_a_verdict() {
         "\nlikeliest intents\n",
         "%  refund  Refund\n",
         "\nnearest examples\n  1.000  我要退款  refund.toml:3\n",
-        "9 tokens: static stage ",
+        "6 tokens: static stage ",
     ] {
         assert!(out.contains(part), "{part:?} in {out}");
     }

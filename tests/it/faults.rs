@@ -156,7 +156,8 @@ async fn a_connection_that_the_upstream_closed_while_idle_fails_no_request() {
 async fn what_finds_the_models_queue_full_is_forwarded_and_counted() {
     const REQUESTS: usize = 60;
     let mut upstream = Upstream::start().await;
-    let gateway = Gateway::start_with(&upstream.url(), "model.queue = 1").await;
+    let gateway =
+        Gateway::start_with(&upstream.url(), "model.queue = 1\ngate.stages = 'full'").await;
     let mut asking = JoinSet::new();
     for number in 0..REQUESTS {
         // One that was judged before would not wait for the model.

@@ -29,7 +29,7 @@ const ROWS: [(&str, &[&str]); 7] = [
         "leaf",
         &[
             "catalogue",
-            "background",
+            "vector",
             "text",
             "clause",
             "bare",

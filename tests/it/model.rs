@@ -7,7 +7,6 @@ use std::sync::LazyLock;
 use futures_util::future::join_all;
 use intentgate::config;
 use intentgate::embed::{Embedder, Embedding, Tokenizer};
-use intentgate::intent::file::{self, Context};
 use intentgate::verdict::Stage;
 use serde_json::Value;
 
@@ -20,61 +19,50 @@ static EMBEDDER: LazyLock<Embedder> =
     LazyLock::new(|| Embedder::load(&config::Model::default()).unwrap());
 
 static TOKENIZER: LazyLock<Tokenizer> =
-    LazyLock::new(|| Tokenizer::load(Path::new(FOLDER), "query: ", 512).unwrap());
+    LazyLock::new(|| Tokenizer::load(Path::new(FOLDER), "", 512).unwrap());
 
+/// Those of Hugging Face's tokenizers, which `models/build/references.py` was given the same vocabulary.
 #[test]
 fn the_tokenizer_makes_the_ids_of_the_reference() {
-    let mut differing = Vec::new();
     for (text, line) in texts().iter().zip(lines("tokens.jsonl")) {
-        let ids: Vec<i64> = serde_json::from_value(line["ids"].clone()).unwrap();
-        let tokens = TOKENIZER.encode(text).unwrap();
+        let ids: Vec<u32> = serde_json::from_value(line["ids"].clone()).unwrap();
+        let tokens = TOKENIZER.encode(text);
+        assert_eq!(tokens.ids, ids, "{text:?}");
         assert!(!tokens.truncated, "{text:?}");
-        if tokens.ids != ids {
-            differing.push(text.clone());
-        }
     }
-    // 哈哈 and 哈哈哈 are both pieces, and ways to cut twenty of it are equally likely: either is right.
-    assert_eq!(differing, ["哈".repeat(20)]);
 }
 
-/// The library that other projects read this file with, which takes four times the memory.
 #[test]
-fn the_tokenizer_makes_the_ids_of_hugging_faces_on_every_shipped_example() {
-    let reference = tokenizers::Tokenizer::from_file(format!("{FOLDER}/tokenizer.json")).unwrap();
-    let files = file::read_folder(Path::new("intents")).unwrap();
-    let context = Context {
-        shop: &config::Shop::default(),
-        reject_reply: &config::Gate::default().reject_reply,
-    };
-    let intents = file::parse(Path::new("intents"), &files, context).unwrap();
-    let examples = intents.iter().flat_map(|intent| &intent.examples);
-    let (mut all, mut differing) = (0, Vec::new());
-    for text in examples.map(|example| &example.text) {
-        let encoding = reference
-            .encode_fast(format!("query: {text}"), true)
-            .unwrap();
-        let ids: Vec<_> = encoding.get_ids().iter().map(|id| i64::from(*id)).collect();
-        all += 1;
-        if TOKENIZER.encode(text).unwrap().ids != ids {
-            differing.push(text);
-        }
+fn what_no_piece_is_made_of_is_counted() {
+    // A run of them is one.
+    for (text, unknown) in [("我要退款 สวัสดี", 0), ("𓀀𓀁𓀂", 1), ("𓀀 退款 𓀁", 2)]
+    {
+        assert_eq!(TOKENIZER.encode(text).unknown, unknown, "{text:?}");
     }
-    assert!(all > 3000, "{all} examples");
-    assert_eq!(differing, ["笑死我了哈哈哈哈"], "another tie, see above");
 }
 
-// The static graph looks vectors up and loses nothing. The encoder multiplies in 8 bits, which was measured
+#[test]
+fn marks_in_a_text_are_text() {
+    for text in ["<s>", "</s>", "<pad>", "<unk>", "<mask>", "a <mask> b"] {
+        let ids = TOKENIZER.encode(text).ids;
+        let [0, within @ .., 2] = &ids[..] else {
+            panic!("{ids:?}");
+        };
+        assert!(
+            within.iter().all(|id| (4..250_001).contains(id)),
+            "{text}: {ids:?}"
+        );
+    }
+}
+
+// The static stage looks vectors up and loses nothing. The encoder multiplies in 8 bits, which was measured
 // at 0.9964 and above with VNNI; 0.995 leaves room for the rounding of other kernels. A processor without
 // VNNI adds such products up in 16 bits, where they can saturate, and is expected at 0.99 and above: should
 // this fail there alone, the processor is what it found.
 #[tokio::test]
 async fn vectors_are_those_of_the_reference() {
-    let references = [
-        ("static.f32", 0.9999),
-        ("layer_6.f32", 0.995),
-        ("sentence.f32", 0.995),
-    ]
-    .map(|(name, bound)| (name, bound, rows(name)));
+    let references = [("static.f32", 0.999_999), ("sentence.f32", 0.995)]
+        .map(|(name, bound)| (name, bound, rows(name)));
     for (n, text) in texts().into_iter().enumerate() {
         let embedding = embed(&text).await;
         for (block, (name, bound, rows)) in blocks(&embedding).into_iter().zip(&references) {
@@ -91,12 +79,12 @@ async fn vectors_are_those_of_the_reference() {
 #[tokio::test]
 async fn unrelated_sentences_stay_apart() {
     let cosines = cosines("我要退款", "Write a poem about autumn leaves").await;
-    for (cosine, measured) in cosines.into_iter().zip([0.64, 0.47, 0.76]) {
+    for (cosine, measured) in cosines.into_iter().zip([0.36, -0.31]) {
         assert!((cosine - measured).abs() < 0.02, "{cosine}, not {measured}");
     }
 }
 
-// Measured in the last block: 0.87 to 0.94 where two sentences say the same, 0.75 to 0.84 where they do not.
+// Measured in the last block: 0.79 to 0.86 where two sentences say the same, 0.05 to 0.24 where they do not.
 #[tokio::test]
 async fn what_means_the_same_is_nearer_than_what_does_not() {
     for (text, same, other) in [
@@ -112,10 +100,10 @@ async fn what_means_the_same_is_nearer_than_what_does_not() {
             "the capital of France",
         ),
     ] {
-        let [_, _, same] = cosines(text, same).await;
-        let [_, _, other] = cosines(text, other).await;
-        assert!(same > 0.86, "{same}: {text}");
-        assert!(other < 0.845, "{other}: {text}");
+        let [_, same] = cosines(text, same).await;
+        let [_, other] = cosines(text, other).await;
+        assert!(same > 0.75, "{same}: {text}");
+        assert!(other < 0.3, "{other}: {text}");
     }
 }
 
@@ -190,7 +178,7 @@ fn a_model_that_cannot_be_used_says_what_to_do() {
     type Damage = fn(&Path);
     let cases: [(&str, Damage); 7] = [
         ("model_changed_file", |folder| {
-            replace(&folder.join("tokenizer.json"), "{}");
+            replace(&folder.join("tokenizer.safetensors"), "{}");
         }),
         ("model_missing_file", |folder| {
             fs::remove_file(folder.join("encoder.onnx")).unwrap();
@@ -206,7 +194,7 @@ fn a_model_that_cannot_be_used_says_what_to_do() {
         }),
         ("model_tokenizer_no_tokenizer", |folder| {
             replace(&folder.join("manifest.json"), UNCHECKED);
-            replace(&folder.join("tokenizer.json"), "{}");
+            replace(&folder.join("tokenizer.safetensors"), "{}");
         }),
         ("model_graph_no_graph", |folder| {
             replace(&folder.join("manifest.json"), UNCHECKED);
@@ -277,11 +265,11 @@ fn replace(path: &Path, text: &str) {
 
 /// As much of the text as is read of it.
 fn beginning_of(long: &str) -> &str {
-    let ids = TOKENIZER.encode(long).unwrap().ids;
+    let ids = TOKENIZER.encode(long).ids;
     let whole_words = long.char_indices().filter(|(_, c)| *c == ' ');
     let ends = whole_words.map(|(at, _)| at).collect::<Vec<_>>();
     let fits = ends.partition_point(|end| {
-        let tokens = TOKENIZER.encode(&long[..*end]).unwrap();
+        let tokens = TOKENIZER.encode(&long[..*end]);
         !tokens.truncated
     });
     // The last word may be cut between two of its tokens.
@@ -289,7 +277,7 @@ fn beginning_of(long: &str) -> &str {
     let found = long[start..]
         .char_indices()
         .map(|(at, _)| &long[..start + at])
-        .find(|text| TOKENIZER.encode(text).unwrap().ids == ids);
+        .find(|text| TOKENIZER.encode(text).ids == ids);
     found.unwrap()
 }
 
@@ -299,16 +287,16 @@ async fn embed(text: &str) -> Embedding {
 }
 
 /// The cosine of two texts in each block.
-async fn cosines(a: &str, b: &str) -> [f64; 3] {
+async fn cosines(a: &str, b: &str) -> [f64; 2] {
     let (a, b) = (embed(a).await, embed(b).await);
     let (a, b) = (blocks(&a), blocks(&b));
     std::array::from_fn(|n| dot(a[n], b[n]))
 }
 
-/// Static, layer 6, sentence.
-fn blocks(embedding: &Embedding) -> [&[f32]; 3] {
+/// Static, sentence.
+fn blocks(embedding: &Embedding) -> [&[f32]; 2] {
     let dimension = EMBEDDER.facts().layout.blocks[0].length;
-    assert_eq!(embedding.vectors.len(), 3 * dimension);
+    assert_eq!(embedding.vectors.len(), 2 * dimension);
     std::array::from_fn(|n| &embedding.vectors[n * dimension..(n + 1) * dimension])
 }
 

@@ -22,7 +22,8 @@ const HURRY: &str = "gate.budget = '1us'\ngate.stages = 'full'";
 
 /// A question that takes the encoder a while.
 fn story() -> Value {
-    chat(&POEM.repeat(50))
+    let verses = (0..200).map(|verse| format!("{POEM}{verse}，"));
+    chat(&verses.collect::<String>())
 }
 
 /// A turn that holds nothing but what the gateway cannot read.

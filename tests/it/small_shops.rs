@@ -1,6 +1,9 @@
-//! Shops that describe little, and one whose business is off-topic elsewhere: the background makes up for
-//! the one and gives way to the other.
+//! Shops that describe little, shops of other trades, and shops whose business is off-topic elsewhere, or whose
+//! refusals are business elsewhere: the general evidence makes up for the ones and gives way to the others.
 
+use std::path::Path;
+
+use intentgate::findings::Findings;
 use intentgate::intent::Action;
 use intentgate::verdict::Reason;
 
@@ -195,15 +198,16 @@ const WEATHER_QUESTIONS: [&str; 20] = [
 #[tokio::test(flavor = "multi_thread")]
 async fn a_shop_that_is_asked_about_the_weather_says_so_by_examples() {
     let shop = Judging::by_files(&weather_stations(), BACKGROUND).await;
-    assert!(!shop.review.claimed.is_empty());
+    let found = Findings::of(&shop.snapshot.intents, &shop.snapshot.judge, &shop.review);
+    assert!(!found.claimed.is_empty());
     let decisions = shop.decide_all(&WEATHER_QUESTIONS).await;
     let pass = decisions
         .iter()
         .filter(|decision| decision.action != Action::Reject);
     let pass = pass.count();
     println!(
-        "{pass} of 20 pass; {} rows are claimed",
-        shop.review.claimed.len()
+        "{pass} of 20 pass; {} references are claimed",
+        found.claimed.len()
     );
     assert!(pass >= 16, "{pass}");
     // What it does not claim stays off-topic.
@@ -213,6 +217,124 @@ async fn a_shop_that_is_asked_about_the_weather_says_so_by_examples() {
             Action::Reject,
             "{question}"
         );
+    }
+}
+
+/// A wholesaler who declines what other shops live from.
+fn wholesaler() -> Vec<(&'static str, String)> {
+    let single_parcels = "title = '零售'\naction = 'reject'\nreply = '我们只做批发'\nexamples = '''
+一件能发快递吗
+我只买一个可以吗
+零售单件多少钱
+淘宝上能单买吗
+单个包裹什么时候到
+我的快递到哪了
+can I buy just one
+do you ship single parcels
+where is my parcel
+can you post one to my home
+I only need one piece
+how much for a single one
+'''
+";
+    let pallets = forwarded(
+        "整托订货",
+        "
+整托起订量是多少
+一托盘多少箱
+能开增值税专票吗
+how many cases on a pallet
+do you deliver pallets to a warehouse
+what is the lead time for a full truck
+",
+    );
+    vec![
+        ("pallets", pallets),
+        ("single_parcels", single_parcels.to_owned()),
+    ]
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_a_shop_declines_by_examples_is_declined_though_others_live_from_it() {
+    let shop = Judging::by_files(&wholesaler(), BACKGROUND).await;
+    for (question, action) in [
+        ("我就买一个行不行", Action::Reject),
+        ("零售一件多少钱", Action::Reject),
+        ("can I buy only one", Action::Reject),
+        ("where is my single parcel", Action::Reject),
+        ("一个托盘能装几箱", Action::Forward),
+        ("do you deliver a full pallet", Action::Forward),
+        ("能开发票吗", Action::Forward),
+    ] {
+        let decision = shop.decide(question).await;
+        assert_eq!(decision.action, action, "{question}: {decision:?}");
+    }
+}
+
+const AIRLINE_MESSAGES: [&str; 20] = [
+    "my suitcase never made it to Lisbon and nobody at the desk knows where it is",
+    "2 hrs on the tarmac and not one announcement",
+    "app won't let me pick a seat, keeps saying try again",
+    "Any chance of an earlier connection? We land at 9 now instead of 7",
+    "stroller came out with a bent wheel",
+    "I was promised a call back about my refund in March",
+    "can i bring my violin on board",
+    "boarding pass says SSSS?",
+    "thanks to the crew on the 6am from Leeds, they were lovely with my mum",
+    "why are my miles from the partner flight still missing",
+    "is the evening flight to Oslo going to leave on time",
+    "Still waiting. Gate changed three times",
+    "need a wheelchair for my dad at arrivals",
+    "booked the wrong month, can that be changed",
+    "You've bumped us. We had seats. Explain",
+    "wifi onboard was broken again",
+    "how early does bag drop open",
+    "my name is misspelt on the ticket",
+    "crew told me one thing and your chat another",
+    "no meal for my kid although I ordered it",
+];
+
+const TELEPHONE_MESSAGES: [&str; 20] = [
+    "no bars since last night in the whole village",
+    "my bill went from 30 to 58 and nobody warned me",
+    "router blinks red, restarted it four times",
+    "when does my contract end",
+    "can I keep my number if I move over to you",
+    "Internet drops every evening around 8",
+    "Technician never showed up, took the day off for nothing",
+    "what do calls cost from Turkey",
+    "new sim says invalid",
+    "still waiting for the engineer, slot was 8 to 1",
+    "you charged me twice in June",
+    "is there an outage in Leeds right now?",
+    "been on hold 50 minutes, got cut off",
+    "want to leave, how do I get my PAC",
+    "4G is useless since the mast work",
+    "upgrade arrived but activation fails",
+    "Tried that already. Still nothing",
+    "your shop told me unlimited, it isn't",
+    "can I get a cheaper plan for my mum",
+    "voicemail keeps asking for a pin",
+];
+
+#[tokio::test(flavor = "multi_thread")]
+async fn ten_intents_of_ten_examples_serve_other_trades() {
+    for (trade, messages) in [
+        ("airline", AIRLINE_MESSAGES),
+        ("telephone", TELEPHONE_MESSAGES),
+    ] {
+        let folder = Path::new("tests/shops").join(trade);
+        let shop = Judging::by(&folder, BACKGROUND).await;
+        let rejected = async |questions: &[&'static str]| {
+            let decisions = shop.decide_all(questions).await;
+            let judged = questions.iter().copied().zip(decisions);
+            let rejected = judged.filter(|(_, decision)| decision.action == Action::Reject);
+            rejected.map(|(question, _)| question).collect::<Vec<_>>()
+        };
+        let (own, other) = (rejected(&messages).await, rejected(&OFF_TOPIC).await);
+        println!("{trade}: turned away {own:?}, {} of 30 caught", other.len());
+        assert!(own.len() <= 2, "{trade}: {own:?}");
+        assert!(other.len() >= 27, "{trade}: {other:?}");
     }
 }
 

@@ -61,6 +61,10 @@ impl Judging {
         }
     }
 
+    pub(crate) fn embedder(&self) -> &Embedder {
+        self.gate.embedder()
+    }
+
     pub(crate) async fn decide(&self, question: &str) -> Decision {
         self.decide_line(&json!({"text": question})).await
     }

@@ -439,13 +439,15 @@ static MODEL: LazyLock<(Manifest, Tokenizer)> = LazyLock::new(|| {
 pub fn tokens(bytes: &[u8]) {
     let (manifest, tokenizer) = &*MODEL;
     let text = String::from_utf8_lossy(bytes);
-    let tokens = tokenizer.encode(&text).unwrap();
+    let tokens = tokenizer.encode(&text);
     let [0, ids @ .., 2] = &tokens.ids[..] else {
         panic!("no marks around {text:?}");
     };
     assert!(tokens.ids.len() <= manifest.max_tokens);
     assert!(ids.iter().all(|id| *id > 2), "{text:?}: {ids:?}");
+    let unknown = ids.iter().filter(|id| **id == 3);
+    assert_eq!(tokens.unknown, unknown.count());
     // What fits once fits with the space around it gone.
-    let trimmed = tokenizer.encode(text.trim()).unwrap();
+    let trimmed = tokenizer.encode(text.trim());
     assert!(tokens.truncated || !trimmed.truncated, "{text:?}");
 }
