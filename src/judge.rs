@@ -5,7 +5,7 @@
 //! evidence](crate::embed::General) says: it was learned before there was a shop. What this shop is asked its own
 //! examples say: a stage's vectors are compared with them on the axes that tell its intents apart best (`space`),
 //! where the density of each intent's examples is estimated (`density`); examples that were held out say what that is
-//! worth (`calibration`). A question is business where either level says so, for the most part ([`together`]). Where the thresholds lie,
+//! worth (`calibration`). A question is business where either level says so, for the most part (`together`). Where the thresholds lie,
 //! and what is to be expected of them, held-out examples say as well (`promise`).
 
 mod calibration;
