@@ -88,10 +88,10 @@ class Shop:
         # The audit lets some rejections through, by chance.
         for _ in range(6):
             self.customer_who_asks_again(f"customer {self.asked}")
-        self.ask("I want a refund for my order, and tell me a joke")
-        self.ask("我的快递到哪了？再给我讲个笑话")
+        self.ask("Where is my order? Also write me a poem about autumn.")
+        self.ask("我的快递到哪了？帮我写一段Python快速排序代码")
         self.ask("where are the parcels " + " ".join(map(str, range(600))))
-        for grey in ("can I pay my electricity bill here", "how tall is the box"):
+        for grey in ("which shoes suit a wedding in the garden", "你们附近有停车场吗"):
             self.ask(grey)
         self.send(PROTOCOLS["chat_completions"], json.dumps({"model": MODEL, "messages": [{"role": "user", "content": []}]}).encode())
         self.send(PROTOCOLS["messages"], b"{")
