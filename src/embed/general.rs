@@ -5,7 +5,6 @@
 
 use std::path::Path;
 
-use half::f16;
 use safetensors::tensor::Dtype;
 
 use super::LoadError;
@@ -94,9 +93,7 @@ impl General {
 
     /// A reference's vectors by the bundled model.
     pub fn vectors(&self, reference: usize) -> Box<[f32]> {
-        let (halves, _) = self.vectors.row(reference).as_chunks::<2>();
-        let numbers = halves.iter().map(|half| f16::from_le_bytes(*half).to_f32());
-        numbers.collect()
+        self.vectors.halves(reference).collect()
     }
 }
 

@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use std::str::FromStr;
 use std::sync::Arc;
 
+use half::f16;
 use memmap2::Mmap;
 use safetensors::tensor::{Dtype, Metadata, SafeTensors};
 
@@ -103,6 +104,12 @@ impl Tensor {
     /// Row by row, as far as they are whole, where a row has so many bytes.
     pub(super) fn rows<const N: usize>(&self) -> &[[u8; N]] {
         self.bytes().as_chunks().0
+    }
+
+    /// The numbers that have the index `row`, of a tensor of f16.
+    pub(super) fn halves(&self, row: usize) -> impl Iterator<Item = f32> {
+        let (halves, _) = self.row(row).as_chunks::<2>();
+        halves.iter().map(|half| f16::from_le_bytes(*half).to_f32())
     }
 
     /// What has the index `row`, which the tensor has.
