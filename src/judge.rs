@@ -14,6 +14,7 @@ mod density;
 mod head;
 mod promise;
 mod sharpness;
+mod side_by_side;
 mod space;
 #[cfg(test)]
 mod tests;
@@ -28,6 +29,7 @@ use crate::vector::dot;
 use crate::verdict::{Candidate, Stage, Topic, Verdict};
 use head::{Head, HeldOut, Reading};
 use sharpness::{sharpness, softmax};
+use side_by_side::both;
 
 /// Log-odds where nothing rejects.
 const NOTHING_REJECTS: f64 = 10.0;
@@ -149,16 +151,17 @@ impl Judge {
     /// questions that may be turned away.
     pub fn fit(material: &Material<'_>, false_reject_target: f64) -> (Judge, Vec<Reviewed>) {
         let (layout, groups) = (material.layout, &material.groups);
-        let static_fit = layout
-            .static_blocks()
-            .map(|blocks| Head::fit(groups, blocks, false));
-        let (static_fit, (head, held_out), stage) = match (static_fit, material.stage()) {
-            (Some(only), Stage::Cache | Stage::Static) => (None, only, Stage::Static),
-            (before, _) => (
-                before,
-                Head::fit(groups, &layout.blocks, true),
-                Stage::Encoder,
-            ),
+        let of_static = |blocks| Head::fit(groups, blocks, false);
+        let (static_fit, (head, held_out), stage) = match (layout.static_blocks(), material.stage())
+        {
+            (Some(blocks), Stage::Cache | Stage::Static) => {
+                (None, of_static(blocks), Stage::Static)
+            }
+            (blocks, _) => {
+                let of_all = || Head::fit(groups, &layout.blocks, true);
+                let (before, all) = both(|| blocks.map(of_static), of_all);
+                (before, all, Stage::Encoder)
+            }
         };
         let (static_head, before) = static_fit.unzip();
         let topics = groups
@@ -185,8 +188,10 @@ impl Judge {
                 })
                 .collect()
         };
-        let held_out = examples(held_out, stage);
-        let before = before.map(|before| examples(before, Stage::Static));
+        let (before, held_out) = both(
+            || before.map(|before| examples(before, Stage::Static)),
+            || examples(held_out, stage),
+        );
         let references = material.general.iter().flat_map(|known| &known.references);
         let of_known = |known: Known, stage| -> Vec<_> {
             let references = references.clone().filter(|(of, _)| *of == known);

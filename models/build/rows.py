@@ -20,8 +20,6 @@ SIDES = ("business", "off_topic", "continuing")
 # Of so many kinds of a file one takes no part in training: it says what the rest is worth. Which, the file's
 # name decides, so that it is another one in each language.
 HELD_OUT_EVERY = 9
-# Kinds that begin so were written after the encoder had been trained: so far the networks alone learn from them.
-LATER = "later_"
 
 
 @dataclass(frozen=True)
@@ -33,11 +31,6 @@ class Row:
     side: str
     kind: str
     held_out: bool
-
-    @property
-    def later(self) -> bool:
-        """Whether the encoder has not learned from it."""
-        return self.kind.startswith(LATER)
 
 
 def read_rows(folder: Path = ROWS) -> List[Row]:

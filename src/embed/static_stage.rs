@@ -11,7 +11,7 @@ use safetensors::tensor::Dtype;
 use super::pooling::unit;
 use super::tensors::{Tensor, Tensors};
 use super::tokens::MARKS;
-use super::{EmbedError, Embedding, LoadError, Manifest, Tokenizer, Tokens};
+use super::{EmbedError, Embedding, LoadError, Manifest, Tokenizer, Tokens, ensure_finite};
 use crate::verdict::Stage;
 
 /// The stage's file.
@@ -68,11 +68,8 @@ impl StaticStage {
     pub(super) fn read(&self, text: &str) -> Result<TokenVectors, EmbedError> {
         let start = Instant::now();
         let tokens = self.tokenizer.encode(text);
-        let mean = self.words.mean(&tokens.ids);
-        // Files that are not what they were, and so a verdict that would be of chance.
-        if !mean.iter().all(|x| x.is_finite()) {
-            return Err(EmbedError::Failed("a vector that is none".to_owned()));
-        }
+        let mean = self.words.mean(&tokens.ids)?;
+        ensure_finite(&mean)?;
         Ok(TokenVectors {
             tokens,
             mean,
@@ -135,34 +132,51 @@ impl Words {
     }
 
     /// The tokens' vectors, one after the other.
-    pub(super) fn embed(&self, ids: &[u32]) -> Vec<f32> {
+    pub(super) fn embed(&self, ids: &[u32]) -> Result<Vec<f32>, EmbedError> {
         let mut vectors = vec![0.0; ids.len() * self.width];
         let rows = vectors.chunks_exact_mut(self.width);
+        let mut packed = self.packed();
         for ((position, id), row) in ids.iter().enumerate().zip(rows) {
-            self.write(position, *id, row);
+            self.write(position, *id, row, &mut packed)?;
         }
-        vectors
+        Ok(vectors)
+    }
+
+    /// Room for a word's weights as the file has them.
+    fn packed(&self) -> (Vec<u8>, Vec<u8>) {
+        (vec![0; self.width / 2], vec![0; self.width / BLOCK * 2])
     }
 
     /// The unit mean of the tokens' vectors.
-    fn mean(&self, ids: &[u32]) -> Vec<f32> {
+    fn mean(&self, ids: &[u32]) -> Result<Vec<f32>, EmbedError> {
         let mut mean = vec![0.0; self.width];
         let mut row = vec![0.0; self.width];
+        let mut packed = self.packed();
         for (position, id) in ids.iter().enumerate() {
-            self.write(position, *id, &mut row);
+            self.write(position, *id, &mut row, &mut packed)?;
             for (sum, x) in mean.iter_mut().zip(&row) {
                 *sum += x;
             }
         }
         unit(&mut mean);
-        mean
+        Ok(mean)
     }
 
     /// Writes the vector of a token at a position; the tokenizer makes no id and no position that is not there.
-    fn write(&self, position: usize, id: u32, row: &mut [f32]) {
+    fn write(
+        &self,
+        position: usize,
+        id: u32,
+        row: &mut [f32],
+        (nibbles, scales): &mut (Vec<u8>, Vec<u8>),
+    ) -> Result<(), EmbedError> {
         let id = id as usize;
-        let nibbles = self.nibbles.row(id).as_chunks::<{ BLOCK / 2 }>().0;
-        let scales = self.scales.row(id).as_chunks::<2>().0;
+        let nibbles_read = self.nibbles.copy_row(id, nibbles);
+        nibbles_read
+            .and_then(|()| self.scales.copy_row(id, scales))
+            .map_err(|error| EmbedError::Failed(format!("{EMBEDDINGS}: {error}")))?;
+        let nibbles = nibbles.as_chunks::<{ BLOCK / 2 }>().0;
+        let scales = scales.as_chunks::<2>().0;
         let blocks = row.as_chunks_mut::<BLOCK>().0.iter_mut();
         for ((block, nibbles), scale) in blocks.zip(nibbles).zip(scales) {
             let scale = f16::from_le_bytes(*scale).to_f32();
@@ -177,6 +191,7 @@ impl Words {
             *x += position;
         }
         self.norm.apply(row);
+        Ok(())
     }
 }
 
@@ -266,7 +281,7 @@ mod tests {
     fn a_vector_is_the_layer_norm_of_word_and_position() {
         let folder = folder();
         let words = Words::load(folder.path(), PIECES, &manifest(WIDTH, 2)).unwrap();
-        let vectors = words.embed(&[2, 1]);
+        let vectors = words.embed(&[2, 1]).unwrap();
         for (position, id) in [2, 1].into_iter().enumerate() {
             let sums: Vec<_> = (0..WIDTH)
                 .map(|n| {
@@ -290,7 +305,7 @@ mod tests {
             .map(|n| vectors[n] + vectors[WIDTH + n])
             .collect();
         unit(&mut mean);
-        assert_eq!(words.mean(&[2, 1]), mean);
+        assert_eq!(words.mean(&[2, 1]).unwrap(), mean);
     }
 
     #[test]

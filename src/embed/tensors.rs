@@ -1,8 +1,10 @@
-//! Tensors in a safetensors file that is mapped into memory: rows that no text needs take none.
+//! Tensors in a safetensors file that is mapped into memory, or read row by row: what no text needs takes none.
 
 use std::fmt;
 use std::fs::File;
+use std::io;
 use std::ops::Range;
+use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
 use std::sync::Arc;
@@ -17,6 +19,7 @@ use super::{LoadError, require};
 #[derive(Debug)]
 pub(super) struct Tensors {
     path: PathBuf,
+    file: Arc<File>,
     map: Arc<Mmap>,
     header: Metadata,
     /// Where the first tensor begins.
@@ -27,6 +30,7 @@ pub(super) struct Tensors {
 /// compilers make one load.
 #[derive(Clone)]
 pub(super) struct Tensor {
+    file: Arc<File>,
     map: Arc<Mmap>,
     range: Range<usize>,
     /// Bytes of one row: of what has one index.
@@ -39,13 +43,14 @@ impl Tensors {
         let path = require(folder, name)?;
         match map(&path).map_err(|error| error.to_string()) {
             Err(error) => Err(LoadError::WrongFile { path, error }),
-            Ok(map) => match SafeTensors::read_metadata(&map) {
+            Ok((file, map)) => match SafeTensors::read_metadata(&map) {
                 Err(error) => {
                     let error = error.to_string();
                     Err(LoadError::WrongFile { path, error })
                 }
                 Ok((header_bytes, header)) => Ok(Tensors {
                     path,
+                    file: Arc::new(file),
                     map: Arc::new(map),
                     header,
                     // A number of eight bytes stands before the header.
@@ -72,6 +77,7 @@ impl Tensors {
         };
         let (start, end) = info.data_offsets;
         let tensor = Tensor {
+            file: self.file.clone(),
             map: self.map.clone(),
             range: self.start + start..self.start + end,
             row: (end - start) / shape.first().copied().unwrap_or(1).max(1),
@@ -112,6 +118,13 @@ impl Tensor {
         halves.iter().map(|half| f16::from_le_bytes(*half).to_f32())
     }
 
+    /// Copies what has the index `row`, which the tensor has, out of the file. Of a large table whose rows are needed
+    /// here and there a mapping would bring in sixteen pages for each.
+    pub(super) fn copy_row(&self, row: usize, into: &mut [u8]) -> io::Result<()> {
+        let at = self.range.start + row * self.row;
+        self.file.read_exact_at(into, at as u64)
+    }
+
     /// What has the index `row`, which the tensor has.
     pub(super) fn row(&self, row: usize) -> &[u8] {
         &self.bytes()[row * self.row..(row + 1) * self.row]
@@ -125,10 +138,11 @@ impl fmt::Debug for Tensor {
 }
 
 #[expect(unsafe_code, reason = "a mapping is no safer than the file under it")]
-fn map(path: &Path) -> std::io::Result<Mmap> {
+fn map(path: &Path) -> io::Result<(File, Mmap)> {
     let file = File::open(path)?;
     // SAFETY: the file must not change while it is mapped. A model's files are installed and replaced as a whole,
     // never written over, and the reader makes nothing but numbers of the bytes, so that other bytes are other
     // numbers. A file cut short in its place ends the process with SIGBUS.
-    unsafe { Mmap::map(&file) }
+    let map = unsafe { Mmap::map(&file) }?;
+    Ok((file, map))
 }

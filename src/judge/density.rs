@@ -4,56 +4,92 @@
 //! An intent is seldom one cloud around one mean: "where is my parcel" and "change the courier" are both
 //! delivery. What counts is whether there are examples near the question.
 
-use crate::vector::squared_distance;
+use std::ops::Range;
+
+use nalgebra::{DMatrix, DVector};
 
 /// The spread of a kernel, in units of the spread within groups, squared.
 const BANDWIDTH: f32 = 8.0;
 /// What a kernel adds that is so many nats below the greatest of its group is lost in rounding.
 const NEGLIGIBLE: f32 = 16.0;
 
+/// Places are compared with all points so many at a time, which bounds the memory that it takes.
+const TOGETHER: usize = 128;
+
 /// The examples of the groups on the discriminant axes.
 #[derive(Clone, Debug)]
 pub(super) struct Density {
-    axes: usize,
+    /// A row a point, a column an axis.
+    points: DMatrix<f32>,
+    /// The squared length of each point.
+    squares: DVector<f32>,
     groups: Vec<Cloud>,
+    /// What a squared distance is divided by.
+    spread: f32,
 }
 
-/// The examples of one group.
+/// One group.
 #[derive(Clone, Debug)]
 struct Cloud {
     examples: f64,
-    /// One point after the other: the examples, or their mean.
-    points: Vec<f32>,
-    /// What a squared distance is divided by.
-    spread: f32,
+    /// Its points among all: the examples, or their mean.
+    points: Range<usize>,
 }
 
 impl Density {
     /// Of the points of each group. Without `kernels` a group is its mean, and its density that of a normal
     /// distribution around it: enough for vectors as coarse as the static ones, and faster.
-    pub(super) fn new(groups: &[Vec<Vec<f32>>], kernels: bool) -> Density {
-        let axes = groups.iter().flatten().next().map_or(0, Vec::len);
-        let clouds = groups.iter().map(|group| Cloud {
-            examples: group.len() as f64,
-            points: match kernels {
-                true => group.concat(),
-                false => mean(group, axes),
-            },
+    pub(super) fn new(groups: &[Vec<DVector<f32>>], kernels: bool) -> Density {
+        let axes = groups.iter().flatten().next().map_or(0, DVector::len);
+        let mut places = Vec::new();
+        let clouds = groups.iter().map(|group| {
+            let start = places.len();
+            match kernels {
+                true => places.extend(group.iter().map(|point| point.transpose())),
+                false => places.push(mean(group, axes).transpose()),
+            }
+            Cloud {
+                examples: group.len() as f64,
+                points: start..places.len(),
+            }
+        });
+        let groups = clouds.collect();
+        let points = match places.is_empty() {
+            true => DMatrix::zeros(0, axes),
+            false => DMatrix::from_rows(&places),
+        };
+        Density {
+            squares: DVector::from_iterator(
+                points.nrows(),
+                points.row_iter().map(|point| point.norm_squared()),
+            ),
+            points,
+            groups,
             spread: match kernels {
                 true => 2.0 * BANDWIDTH,
                 false => 2.0,
             },
-        });
-        Density {
-            axes,
-            groups: clouds.collect(),
         }
     }
 
-    /// The log density of each group at a point, without the terms that all share.
-    pub(super) fn scores(&self, at: &[f32]) -> Vec<f64> {
-        let groups = self.groups.iter();
-        groups.map(|group| group.score(at, self.axes)).collect()
+    /// The log density of each group at each place, a column each, without the terms that all groups share.
+    pub(super) fn scores(&self, places: &DMatrix<f32>) -> Vec<Vec<f64>> {
+        let mut scores = Vec::with_capacity(places.ncols());
+        for start in (0..places.ncols()).step_by(TOGETHER) {
+            let some = places.columns(start, TOGETHER.min(places.ncols() - start));
+            // Squared distances, less the place's own square.
+            let mut distances = DMatrix::from_columns(&vec![self.squares.clone(); some.ncols()]);
+            distances.gemm(-2.0, &self.points, &some, 1.0);
+            for (place, distances) in some.column_iter().zip(distances.column_iter()) {
+                let (square, distances) = (place.norm_squared(), distances.as_slice());
+                let of_group = |group: &Cloud| {
+                    let distances = &distances[group.points.clone()];
+                    log_mean_kernel(distances, square, self.spread)
+                };
+                scores.push(self.groups.iter().map(of_group).collect());
+            }
+        }
+        scores
     }
 
     /// The log density of some groups' examples together, by the `scores` of all groups.
@@ -68,36 +104,23 @@ impl Density {
     }
 }
 
-fn mean(group: &[Vec<f32>], axes: usize) -> Vec<f32> {
-    let count = group.len().max(1) as f32;
-    let mut mean = vec![0.0; axes];
-    for point in group {
-        mean.iter_mut()
-            .zip(point)
-            .for_each(|(m, x)| *m += x / count);
-    }
-    mean
+fn mean(group: &[DVector<f32>], axes: usize) -> DVector<f32> {
+    let sum = group
+        .iter()
+        .fold(DVector::zeros(axes), |sum, point| sum + point);
+    sum / group.len().max(1) as f32
 }
 
-impl Cloud {
-    /// The logarithm of the mean kernel.
-    fn score(&self, at: &[f32], axes: usize) -> f64 {
-        if axes == 0 {
-            return 0.0;
-        }
-        let points = self.points.chunks_exact(axes);
-        let exponents: Vec<_> = points
-            .map(|point| -squared_distance(at, point) / self.spread)
-            .collect();
-        let most = exponents.iter().copied().fold(f32::NEG_INFINITY, f32::max);
-        let sum: f32 = exponents
-            .iter()
-            .map(|exponent| exponent - most)
-            .filter(|exponent| *exponent > -NEGLIGIBLE)
-            .map(f32::exp)
-            .sum();
-        f64::from(most + (sum / exponents.len().max(1) as f32).ln())
-    }
+/// The logarithm of the mean kernel, by squared distances less `square`.
+fn log_mean_kernel(distances: &[f32], square: f32, spread: f32) -> f64 {
+    let nearest = distances.iter().copied().fold(f32::INFINITY, f32::min);
+    let sum: f32 = distances
+        .iter()
+        .map(|distance| (nearest - distance) / spread)
+        .filter(|exponent| *exponent > -NEGLIGIBLE)
+        .map(f32::exp)
+        .sum();
+    f64::from((sum / distances.len().max(1) as f32).ln() - (nearest + square) / spread)
 }
 
 fn log_sum_exp(values: impl Iterator<Item = f64> + Clone) -> f64 {

@@ -5,6 +5,7 @@ use nalgebra::DMatrix;
 
 use super::calibration::{Calibration, Evidence};
 use super::density::Density;
+use super::side_by_side::each;
 use super::space::{Axes, Centring, Rows, Sums};
 use super::{Group, Side};
 use crate::embed::Block;
@@ -64,27 +65,23 @@ impl Head {
             groups: groups.len(),
             kernels,
         };
-        let folds: Vec<_> = (0..FOLDS)
-            .map(|fold| fit.sums(|index| index % FOLDS == fold))
-            .collect();
+        let folds = each(FOLDS, |fold| fit.sums(|index| index % FOLDS == fold));
         let nothing = fit.sums(|_| false);
         let whole = folds
             .iter()
             .fold(nothing, |whole, fold| whole.plus(fold, 1.0));
-
-        let mut seen = Vec::new();
-        for (fold, sums) in folds.into_iter().enumerate() {
-            let without = whole.clone().plus(&sums, -1.0);
+        let seen = each(FOLDS, |fold| {
+            let without = whole.clone().plus(&folds[fold], -1.0);
             let fitted = fit.fitted(&without, &whole, |index| index % FOLDS != fold);
             let rows = fit.rows.chosen(|index| index % FOLDS == fold);
-            let points = fitted.axes.points(&rows.vectors);
-            for ((owner, index), at) in rows.owners.into_iter().zip(rows.indices).zip(points) {
-                seen.push((owner, index, fitted.look(&at, &sides)));
-            }
-        }
+            let looks = fitted.looks(&rows.vectors, &sides);
+            let places = rows.owners.into_iter().zip(rows.indices);
+            places.zip(looks).collect::<Vec<_>>()
+        });
+        let seen: Vec<_> = seen.into_iter().flatten().collect();
         let labelled: Vec<_> = seen
             .iter()
-            .map(|(owner, _, look)| (sides[*owner] == Side::Business, look.evidence))
+            .map(|((owner, _), look)| (sides[*owner] == Side::Business, look.evidence))
             .collect();
         let head = Head {
             fitted: fit.fitted(&whole, &whole, |_| true),
@@ -92,7 +89,7 @@ impl Head {
             centring,
             sides,
         };
-        let held_out = seen.into_iter().map(|(owner, index, look)| HeldOut {
+        let held_out = seen.into_iter().map(|((owner, index), look)| HeldOut {
             owner,
             index,
             reading: head.reading(look),
@@ -103,8 +100,9 @@ impl Head {
 
     /// Reads an embedding.
     pub(super) fn read(&self, vectors: &[f32]) -> Reading {
-        let at = self.fitted.axes.point(&self.centring.apply(vectors));
-        self.reading(self.fitted.look(&at, &self.sides))
+        let centred = DMatrix::from_vec(self.centring.length(), 1, self.centring.apply(vectors));
+        let mut looks = self.fitted.looks(&centred, &self.sides);
+        self.reading(looks.remove(0))
     }
 
     /// An embedding without what all have in common, of unit length.
@@ -130,8 +128,14 @@ struct Look {
 }
 
 impl Fitted {
-    fn look(&self, at: &[f32], sides: &[Side]) -> Look {
-        let scores = self.density.scores(at);
+    /// What is seen of centred embeddings, a column each.
+    fn looks(&self, centred: &DMatrix<f32>, sides: &[Side]) -> Vec<Look> {
+        let scores = self.density.scores(&self.axes.places(centred));
+        let scores = scores.into_iter();
+        scores.map(|scores| self.look(scores, sides)).collect()
+    }
+
+    fn look(&self, scores: Vec<f64>, sides: &[Side]) -> Look {
         let of = |side: Side| {
             let groups = (0..scores.len()).filter(|group| sides[*group] == side);
             self.density.pooled(&scores, groups)
@@ -184,13 +188,14 @@ impl Fit {
         let axes = Axes::fit(sums, whole);
         let mut points = vec![Vec::new(); self.groups];
         let mut left = vec![Vec::new(); self.groups];
-        let placed = axes.points(&self.rows.vectors).into_iter();
-        for (at, (owner, index)) in placed.zip(self.rows.owners.iter().zip(&self.rows.indices)) {
-            if chosen(*index) {
-                points[*owner].push(at);
-            } else {
-                left[*owner].push(at);
-            }
+        let places = axes.places(&self.rows.vectors);
+        let rows = self.rows.owners.iter().zip(&self.rows.indices);
+        for (place, (owner, index)) in places.column_iter().zip(rows) {
+            let of_group = match chosen(*index) {
+                true => &mut points[*owner],
+                false => &mut left[*owner],
+            };
+            of_group.push(place.into_owned());
         }
         for (points, left) in points.iter_mut().zip(left) {
             // A group that a fold has left without examples keeps all it has.

@@ -15,16 +15,15 @@ const MOST: f64 = 0.0;
 /// rejected. (The logarithm of 1/3.)
 const LEAST: f64 = -1.1;
 /// The same in a conversation about the shop's business.
-const MOST_AS_FOLLOW_UP: f64 = 0.0;
+const MOST_AS_FOLLOW_UP: f64 = -0.35;
 /// A clause has less context than a question; at most this share of examples may look like none of business.
 const STRAY_CLAUSES: f64 = 0.008;
 /// However little that forbids.
 const MOST_OF_CLAUSE: f64 = -1.5;
 /// An answer must lead by so much that at most this share of other intents' examples would get it.
 const WRONG_ANSWERS: f64 = 0.005;
-/// The static stage rejects where at most this share of business would be rejected wrongly…
-const WRONG_REJECTIONS: f64 = 0.0005;
-/// …and passes where at most this share of off-topic examples would pass.
+/// The static stage rejects where no business would be rejected by it, and passes where at most this share of
+/// off-topic examples would pass.
 const WRONG_PASSES: f64 = 0.001;
 /// It decides nothing this near to the threshold.
 const NEAR: f64 = 1.0;
@@ -70,7 +69,7 @@ impl Thresholds {
     ) -> Thresholds {
         let sides = Sides::of(held_out, actions);
         let careful = |values: &mut [f64]| {
-            let share = EXAMPLES_OVERSTATE * target;
+            let share = (EXAMPLES_OVERSTATE * target).min(1.0);
             // By a standard error fewer, so that few examples make the gate careful.
             let error = (share * (1.0 - share) / values.len().max(1) as f64).sqrt();
             quantile(values, (share - error).max(0.0))
@@ -231,7 +230,7 @@ impl Exits {
         let sides = Sides::of(first, actions);
         let mut passing = sides.business();
         passing.extend(business.iter().map(|question| question.log_odds));
-        let low = quantile(&mut passing, WRONG_REJECTIONS).min(thresholds.reject - NEAR);
+        let low = quantile(&mut passing, 0.0).min(thresholds.reject - NEAR);
         let high = quantile(&mut sides.off_topic(), 1.0 - WRONG_PASSES).max(thresholds.sure);
         let wrong = |held: &Judged| lead(held).0 != held.owner;
         let business = first

@@ -182,8 +182,7 @@ impl Sums {
 /// The axes of the space, a row each, in units of the spread within groups.
 #[derive(Clone, Debug)]
 pub(super) struct Axes {
-    rows: Vec<f32>,
-    length: usize,
+    rows: DMatrix<f32>,
 }
 
 impl Axes {
@@ -199,27 +198,13 @@ impl Axes {
         let gram = means.tr_mul(&solved).cast::<f64>();
         let along = &solved * discriminants(&gram).cast::<f32>();
         Axes {
-            length: along.nrows(),
-            // Column by column, which is axis by axis.
-            rows: along.data.into(),
+            rows: along.transpose(),
         }
     }
 
-    /// Where a centred example lies.
-    pub(super) fn point(&self, centred: &[f32]) -> Vec<f32> {
-        let rows = self.rows.chunks_exact(self.length.max(1));
-        rows.map(|row| dot(row, centred) as f32).collect()
-    }
-
     /// Where centred examples lie, a column each.
-    pub(super) fn points(&self, centred: &DMatrix<f32>) -> Vec<Vec<f32>> {
-        let axes = self.rows.len() / self.length.max(1);
-        let rows = DMatrix::from_row_slice(axes, self.length, &self.rows);
-        let along = rows * centred;
-        let columns = along.column_iter();
-        columns
-            .map(|column| column.iter().copied().collect())
-            .collect()
+    pub(super) fn places(&self, centred: &DMatrix<f32>) -> DMatrix<f32> {
+        &self.rows * centred
     }
 }
 
@@ -244,6 +229,7 @@ fn discriminants(gram: &DMatrix<f64>) -> DMatrix<f64> {
 
 #[cfg(test)]
 mod tests {
+    use nalgebra::DVector;
     use serde_json::Value;
 
     use super::super::density::Density;
@@ -262,7 +248,7 @@ mod tests {
     }
 
     /// Axes of the reference's rows, and the places of its rows, by group, and of its questions.
-    fn placed() -> (Vec<Vec<Vec<f32>>>, Vec<Vec<f32>>) {
+    fn placed() -> (Vec<Vec<DVector<f32>>>, DMatrix<f32>) {
         let (rows, owners): (Vec<Vec<f32>>, Vec<usize>) = (numbers("rows"), numbers("groups"));
         let vectors = columns(&rows);
         let rows = Rows {
@@ -273,11 +259,12 @@ mod tests {
         let sums = Sums::new(&rows, GROUPS);
         let axes = Axes::fit(&sums, &sums);
         let mut groups = vec![Vec::new(); GROUPS];
-        for (point, owner) in axes.points(&rows.vectors).into_iter().zip(&rows.owners) {
-            groups[*owner].push(point);
+        let places = axes.places(&rows.vectors);
+        for (place, owner) in places.column_iter().zip(&rows.owners) {
+            groups[*owner].push(place.into_owned());
         }
         let questions: Vec<Vec<f32>> = numbers("questions");
-        (groups, axes.points(&columns(&questions)))
+        (groups, axes.places(&columns(&questions)))
     }
 
     /// To 1e-3 of the reference, or of one where that is less.
@@ -291,8 +278,7 @@ mod tests {
         let (groups, questions) = placed();
         let density = Density::new(&groups, false);
         let expected: Vec<Vec<f64>> = numbers("scores");
-        for (at, expected) in questions.iter().zip(expected) {
-            let scores = density.scores(at);
+        for (scores, expected) in density.scores(&questions).iter().zip(expected) {
             for (score, expected) in scores.iter().zip(&expected) {
                 assert!(
                     near(score - scores[0], *expected),
@@ -307,8 +293,7 @@ mod tests {
         let (groups, questions) = placed();
         let density = Density::new(&groups, true);
         let expected: Vec<Vec<f64>> = numbers("densities");
-        for (at, expected) in questions.iter().zip(expected) {
-            let scores = density.scores(at);
+        for (scores, expected) in density.scores(&questions).iter().zip(expected) {
             for (score, expected) in scores.iter().zip(&expected) {
                 assert!(near(*score, *expected), "{scores:?} {expected:?}");
             }
