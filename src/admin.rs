@@ -11,6 +11,7 @@ use http_body_util::Full;
 use hyper::body::{Bytes, Incoming};
 
 use crate::metrics::Metrics;
+use crate::panics;
 use crate::secret::{Digest, Secret};
 
 /// Answers operators.
@@ -55,7 +56,7 @@ impl Admin {
             "/metrics" if !self.is_operator(request.headers()) => no_token(),
             "/metrics" => self.metrics(),
             "/healthz" => plain(StatusCode::OK, "ok\n".to_owned()),
-            "/readyz" if self.ready.load(Ordering::Acquire) => {
+            "/readyz" if self.ready.load(Ordering::Acquire) && !panics::is_shaken() => {
                 plain(StatusCode::OK, "ready\n".to_owned())
             }
             "/readyz" => plain(StatusCode::SERVICE_UNAVAILABLE, "not ready\n".to_owned()),

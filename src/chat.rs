@@ -11,6 +11,7 @@ mod json;
 mod keyed;
 pub mod line;
 mod messages;
+mod names;
 mod response;
 mod responses;
 pub mod stream;
@@ -20,6 +21,8 @@ mod turn;
 mod unpack;
 mod usage;
 mod words;
+
+use std::{fmt, mem};
 
 use bytes::Bytes;
 use serde_json::{Map, Value};
@@ -73,13 +76,13 @@ pub struct Asker {
 /// How a reply made here is to look, as the request has it. What a protocol does not have stays at its default.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct ReplyShape {
-    /// The model asked for, echoed: its first 256 characters.
+    /// The model asked for, echoed: its first 256 characters, without control characters.
     pub model: String,
     /// Whether the reply is to be a stream.
     pub stream: bool,
     /// Whether the stream is to end with a chunk of usage.
     pub include_usage: bool,
-    /// How many replies are asked for.
+    /// How many replies are asked for, no more than 128.
     pub choices: usize,
     /// Whether the client parses what the model says: it gets a refusal in place of prose.
     pub structured: bool,
@@ -116,12 +119,20 @@ pub struct Context {
 pub struct Unreadable(pub String);
 
 /// A reply made here, ready to send.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Debug)]
 pub struct Reply {
     /// The `content-type`.
     pub content_type: &'static str,
-    /// The whole body.
-    pub body: Bytes,
+    /// The body.
+    pub body: ReplyBody,
+}
+
+/// The body of a reply made here.
+pub enum ReplyBody {
+    /// All of it.
+    Whole(Bytes),
+    /// Events, each made when it is asked for: a request may ask for a hundred times its own length.
+    Events(Box<dyn Iterator<Item = Bytes> + Send + Sync>),
 }
 
 impl Protocol {
@@ -133,9 +144,15 @@ impl Protocol {
         Protocol::Messages,
     ];
 
-    /// The protocol of a path; none where the path is not judged.
+    /// The protocol of a path; none where the path is not judged. Base URLs are set with `/v1` and without, or twice,
+    /// and with a slash too many: what is meant is judged.
     pub fn of_path(path: &str) -> Option<Self> {
-        Protocol::ALL.into_iter().find(|p| p.path() == path)
+        let mut named: Vec<_> = path.split('/').filter(|name| !name.is_empty()).collect();
+        let versions = named.iter().take_while(|name| **name == "v1").count();
+        named.drain(..versions);
+        let named = named.join("/");
+        let judged = |protocol: &Protocol| protocol.path().strip_prefix("/v1/") == Some(&*named);
+        Protocol::ALL.into_iter().find(judged)
     }
 
     /// The path that speaks it.
@@ -216,15 +233,46 @@ impl Reply {
     fn json(body: &Value) -> Self {
         Reply {
             content_type: "application/json",
-            body: body.to_string().into(),
+            body: ReplyBody::Whole(body.to_string().into()),
         }
     }
 
     /// A body of events.
-    fn stream(events: String) -> Self {
+    fn stream(events: impl Iterator<Item = String> + Send + Sync + 'static) -> Self {
         Reply {
             content_type: stream::CONTENT_TYPE,
-            body: events.into(),
+            body: ReplyBody::Events(Box::new(events.map(Bytes::from))),
         }
+    }
+}
+
+impl ReplyBody {
+    /// All of it, made at once.
+    pub fn whole(self) -> Bytes {
+        match self {
+            ReplyBody::Whole(body) => body,
+            ReplyBody::Events(events) => events.flatten().collect(),
+        }
+    }
+}
+
+/// What is left of it, piece by piece.
+impl Iterator for ReplyBody {
+    type Item = Bytes;
+
+    fn next(&mut self) -> Option<Bytes> {
+        match self {
+            ReplyBody::Whole(body) => Some(mem::take(body)).filter(|body| !body.is_empty()),
+            ReplyBody::Events(events) => events.next(),
+        }
+    }
+}
+
+impl fmt::Debug for ReplyBody {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            ReplyBody::Whole(_) => "Whole",
+            ReplyBody::Events(_) => "Events",
+        })
     }
 }

@@ -1,6 +1,6 @@
 //! Text → vectors: on the CPU through the bundled model or one of the shop's choice, or through an embeddings API.
 //!
-//! The bundled model has two stages. The static stage looks token vectors up in a mapped file and averages them, on
+//! The bundled model has two stages. The static stage looks token vectors up in a file and averages them, on
 //! the thread of whoever asks; the encoder runs the transformer over them, each session of ONNX Runtime on a thread of
 //! its own behind a bounded queue. It stands before another model as well: what is known of any shop is known by its
 //! vectors, which are a part of each embedding.
@@ -305,6 +305,14 @@ impl Embedder {
 fn side_by_side(first: Option<&Embedding>, own: &Embedded) -> Box<[f32]> {
     let first = first.map_or(&[][..], |first| &first.vectors);
     [first, &own.vectors].concat().into()
+}
+
+/// That a model's numbers are numbers: files may not be what they were, a graph may divide by zero, and the verdict
+/// would be one of chance, or that of every question where an example is such.
+fn ensure_finite(vector: &[f32]) -> Result<(), EmbedError> {
+    let finite = vector.iter().all(|x| x.is_finite());
+    let none = || EmbedError::Failed("a vector with numbers that are none".to_owned());
+    finite.then_some(()).ok_or_else(none)
 }
 
 fn no_vector() -> EmbedError {

@@ -13,13 +13,13 @@ mod reading;
 use std::sync::Arc;
 use std::time::Instant;
 
-use futures_util::future::try_join_all;
-use tokio::time::timeout;
+use futures_util::stream::{self, StreamExt};
+use tokio::time::{timeout, timeout_at};
 
 use crate::bare::is_bare;
 use crate::chat::{Context, Prompt, Text};
 use crate::config::{self, Mode, Stages};
-use crate::embed::{EmbedError, Embedder, Embedding};
+use crate::embed::{EmbedError, Embedder, Embedding, TokenVectors};
 use crate::intent::Action;
 use crate::judge::Judge;
 use crate::snapshot::Snapshot;
@@ -144,6 +144,7 @@ impl Gate {
         let read = &reading.normal;
         let stages = self.config.stages;
         let mut evidence = Evidence::of(self.assess(snapshot, read, stages).await?, read);
+        evidence.cut = reading.cut;
         let before = context.assistant.as_ref();
         evidence.declined = before.is_some_and(|said| snapshot.declined(said));
         let rejected = policy::passes(snapshot, &evidence).is_none();
@@ -163,9 +164,21 @@ impl Gate {
         {
             evidence.second = Some(self.assess(snapshot, second, stages).await?);
         }
+        if !evidence.question.assessment.readable
+            && let Some(latin) = reading.latin()
+        {
+            let latin = self.assess(snapshot, latin, stages).await?;
+            evidence.clauses.push(latin);
+        }
+        // Two at a time, so that one long text does not fill the queue before others' questions; and what there is no
+        // time for decides nothing.
+        let deadline = tokio::time::Instant::now() + self.config.budget / 2;
         let clauses = reading.clauses.iter();
         let clauses = clauses.map(|clause| self.assess(snapshot, clause, stages));
-        evidence.clauses = try_join_all(clauses).await?;
+        let mut clauses = stream::iter(clauses.collect::<Vec<_>>()).buffered(2);
+        while let Ok(Some(assessed)) = timeout_at(deadline, clauses.next()).await {
+            evidence.clauses.push(assessed?);
+        }
         Ok(evidence)
     }
 
@@ -193,55 +206,77 @@ impl Gate {
         text: &str,
         stages: Stages,
     ) -> Result<Assessed, EmbedError> {
-        let full = stages == Stages::Full && snapshot.judge.stage() == Stage::Encoder;
-        if let Some(known) = snapshot.verdicts.get(text)
-            && (!full || known.stage == Stage::Encoder)
-        {
-            return Ok(Assessed {
-                assessment: known,
-                stage: Stage::Cache,
-                timings: Timings::default(),
-            });
-        }
-        let assessment = Arc::new(self.assess_anew(snapshot, text, full).await?);
-        snapshot.verdicts.insert(text.into(), assessment.clone());
-        Ok(Assessed {
-            stage: assessment.stage,
-            timings: assessment.timings,
+        let depth = match (stages, snapshot.judge.stage()) {
+            (Stages::Full, Stage::Encoder) => Stages::Full,
+            _ => Stages::Auto,
+        };
+        let known = |assessment| Assessed {
             assessment,
-        })
-    }
-
-    async fn assess_anew(
-        &self,
-        snapshot: &Snapshot,
-        text: &str,
-        full: bool,
-    ) -> Result<Assessment, EmbedError> {
-        let judge = &snapshot.judge;
+            stage: Stage::Cache,
+            timings: Timings::default(),
+        };
+        if let Some(assessment) = snapshot.verdicts.get(depth, text) {
+            return Ok(known(assessment));
+        }
         let read = self.embedder.read(text)?;
         let mut timings = Timings::default();
         if let Some(read) = &read {
             timings.static_stage = read.time;
-            if !full {
-                let start = Instant::now();
-                let verdict = judge.static_verdict(&read.mean);
-                timings.verdict = start.elapsed();
-                if let Some(verdict) = verdict {
-                    return Ok(Assessment {
-                        verdict,
-                        stage: Stage::Static,
-                        tokens: read.tokens.ids.len(),
-                        readable: read.tokens.readable(),
-                        truncated: read.tokens.truncated,
-                        timings,
-                    });
-                }
+        }
+        if depth == Stages::Auto {
+            let assessment = read
+                .as_ref()
+                .and_then(|read| by_static(&snapshot.judge, read, &mut timings));
+            if let Some(assessment) = assessment {
+                return Ok(assessed(snapshot, &[depth], text, assessment));
+            }
+            // What the static stage leaves to the encoder is as well known by it.
+            if let Some(assessment) = snapshot.verdicts.get(Stages::Full, text) {
+                return Ok(known(assessment));
             }
         }
         let embedding = self.embedder.encode(text.to_owned(), read).await?;
-        Ok(encoded(judge, embedding, timings))
+        let assessment = encoded(&snapshot.judge, embedding, timings);
+        let depths = match depth {
+            Stages::Auto => &[Stages::Auto, Stages::Full][..],
+            Stages::Full => &[Stages::Full],
+        };
+        Ok(assessed(snapshot, depths, text, assessment))
     }
+}
+
+/// A verdict that is new, and kept for those who ask the same.
+fn assessed(
+    snapshot: &Snapshot,
+    depths: &[Stages],
+    text: &str,
+    assessment: Assessment,
+) -> Assessed {
+    let assessment = Arc::new(assessment);
+    for depth in depths {
+        let verdicts = &snapshot.verdicts;
+        verdicts.keep(*depth, text, assessment.clone());
+    }
+    Assessed {
+        stage: assessment.stage,
+        timings: assessment.timings,
+        assessment,
+    }
+}
+
+/// The verdict of the static stage, where it is beyond doubt.
+fn by_static(judge: &Judge, read: &TokenVectors, timings: &mut Timings) -> Option<Assessment> {
+    let start = Instant::now();
+    let verdict = judge.static_verdict(&read.mean);
+    timings.verdict = start.elapsed();
+    Some(Assessment {
+        verdict: verdict?,
+        stage: Stage::Static,
+        tokens: read.tokens.ids.len(),
+        readable: read.tokens.readable(),
+        truncated: read.tokens.truncated,
+        timings: *timings,
+    })
 }
 
 /// The verdict on all that the model makes of a text, after `timings`.

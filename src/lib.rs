@@ -43,12 +43,12 @@
 //!
 //! ```text
 //! process     main · cli {serve: the only wiring, check, findings, ask, eval, figures, model, models, pull, self_test, compare, report, review, exit, terminal}
-//! time        reload {intents, watch} · server {tasks: the only place that spawns, tls, files} · admin
-//! http        proxy {serving, access, route, body, headers, exchange, refusal: the only table of errors}
-//! judgement   report {span, tally, cell, spread, savings, rejections, groups, sections, accounts, figures, look, numbers, document, sheet, page, pictures} · ledger {clerk, terms, entry, expected, again} · eval {labels, figures, comparison, document, report} · findings {misjudged, columns} · gate {reading, policy, polarity, course, notices} · snapshot {material} · judge {space, cholesky, density, head, calibration, sharpness, promise}
+//! time        reload {intents, watch} · server {tasks: the only place that spawns, tls, files, places, connection, head, activity} · admin
+//! http        proxy {serving, access, route, body, headers, exchange, unflushed, refusal: the only table of errors}
+//! judgement   report {span, tally, cell, spread, savings, rejections, groups, sections, accounts, figures, look, numbers, document, sheet, page, pictures} · ledger {clerk, terms, entry, expected, again} · eval {labels, figures, comparison, document, report} · findings {misjudged, columns} · gate {reading, policy, polarity, course, notices} · snapshot {material, verdicts} · judge {space, cholesky, density, head, calibration, sharpness, promise, side_by_side}
 //! engines     embed {bundled, manifest, tokens, unigram, charsmap, double_array, static_stage, tensors, encoder, general, examples, local, card, checkpoint, prescription, graph, batch, pooling, sparse, remote, api, answer, dispatch, health, facts, queue, store, runtime, error} · hub {listing, graph, cache, fetch, error} · upstream {connection, retry, keys, reply, demo} · journal {open, rows, completions, retention, reviews, trouble, file, error, read} · traces {context, spans, attributes, export} · metrics {register, expected, embeddings} · logging
-//! vocabulary  chat {chat_completions, responses, response, completions, messages, turn, fault, stream, line, json, billed, usage, keyed, words, unpack} · intent {file} · verdict {reason} · record · config {a file a section}
-//! leaf        catalogue · vector · text {characters, faces, layout, reading, sound, shop_words} · clause · bare {codes, words} · breaker · source {message, table} · problem · language · memory · page {charts} · secret · share · tokenizer
+//! vocabulary  chat {chat_completions, responses, response, completions, messages, turn, fault, stream, line, json, names, billed, usage, keyed, words, unpack} · intent {file} · verdict {reason} · record · config {a file a section}
+//! leaf        catalogue · vector · text {characters, excerpt, faces, layout, reading, sound, shop_words} · clause · bare {codes, words} · breaker · source {message, table} · problem · language · memory · page {charts} · panics · secret · share · tokenizer
 //! ```
 //!
 //! ## Invariants
@@ -62,7 +62,7 @@
 //!
 //! What is absent: no call leaves the host but those to the upstream and to what the operator names besides: a
 //! collector in `[traces]`, an embeddings API or a model of the hub in `[model]`; no question and no key is written to a log, a metric or a span, and no question to the journal unless
-//! the operator says so; no score is shown to callers; no mutable global but the one ONNX Runtime demands.
+//! the operator says so; no score is shown to callers; no mutable global but the one ONNX Runtime demands and the count of caught panics.
 
 pub mod admin;
 pub mod bare;
@@ -86,6 +86,7 @@ pub mod logging;
 pub mod memory;
 pub mod metrics;
 pub mod page;
+pub mod panics;
 pub mod problem;
 pub mod proxy;
 pub mod record;

@@ -4,6 +4,8 @@
 //! system for a piece of its own as soon as one such piece is freed, and the sessions' files are large: from
 //! then on everything comes out of heaps that hardly ever shrink.
 
+use std::time::Duration;
+
 /// What the process holds in physical memory, in bytes; none where the system does not say.
 pub fn resident() -> Option<u64> {
     let status = std::fs::read_to_string("/proc/self/status").ok()?;
@@ -21,6 +23,24 @@ pub fn return_large_pieces() {
     // SAFETY: mallopt takes any value of this option, at any time.
     unsafe {
         libc::mallopt(libc::M_MMAP_THRESHOLD, 256 << 10);
+    }
+}
+
+/// What a process may hold more than the least it ever did, before it gives back what is free, in bytes.
+const SLACK: u64 = 16 << 20;
+/// Between two looks.
+const LOOK: Duration = Duration::from_secs(5);
+
+/// Gives back what a burst of connections has left behind, while the process runs.
+pub async fn keep_small() {
+    let mut least = u64::MAX;
+    loop {
+        tokio::time::sleep(LOOK).await;
+        let holds = resident().unwrap_or_default();
+        if holds > least.saturating_add(SLACK) {
+            give_back();
+        }
+        least = least.min(resident().unwrap_or(holds));
     }
 }
 

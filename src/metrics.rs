@@ -42,6 +42,8 @@ pub struct Metrics {
     pub upstream_retries: IntCounterVec,
     /// 1 while an upstream is left alone after failures, by upstream.
     pub upstream_open: IntGaugeVec,
+    /// Requests that went upstream unjudged since their path passes, by the path in `upstream.pass_through`.
+    pub passed_through: IntCounterVec,
     /// Requests that went upstream unjudged, by reason.
     pub gate_bypassed: IntCounterVec,
     /// Decisions that were not acted upon, by what would have been done, for which intent, and why it was not:
@@ -49,7 +51,7 @@ pub struct Metrics {
     pub gate_waived: IntCounterVec,
     /// Requests that the gateway turned away or had no reply for, by the code of the error that the client saw.
     pub requests_refused: IntCounterVec,
-    /// Questions longer than the model reads; they were judged by their beginning.
+    /// Questions longer than what is read of one; they were judged by their beginning, their end and parts between.
     pub truncated: IntCounter,
     /// Questions of which a part is off-topic.
     pub mixed: IntCounter,
@@ -183,6 +185,11 @@ impl Metrics {
                 "upstream_open",
                 "1 while an upstream is left alone after failures.",
                 &["upstream"],
+            )?,
+            passed_through: register.counters(
+                "passed_through_total",
+                "Requests that went upstream unjudged since their path passes.",
+                &["path"],
             )?,
             gate_bypassed: register.counters(
                 "gate_bypassed_total",
@@ -394,7 +401,7 @@ impl Metrics {
         self.mixed.inc_by(decision.mixed.into());
         if let Some(judgement) = &decision.judgement {
             self.gate_log_odds.observe(judgement.log_odds);
-            self.truncated.inc_by(judgement.assessment.truncated.into());
+            self.truncated.inc_by(judgement.truncated.into());
         }
     }
 

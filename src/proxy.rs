@@ -7,18 +7,20 @@ mod headers;
 mod refusal;
 mod route;
 pub mod serving;
+mod unflushed;
 
 use std::convert::Infallible;
+use std::pin::pin;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
-use futures_util::future::Either;
+use futures_util::future::{Either, select};
 use http::{Request, Response};
 use hyper::body::Incoming;
 use tower::{Layer, ServiceExt, service_fn};
 
-use crate::chat::Prompt;
+use crate::chat::{Prompt, Protocol};
 use crate::config::Mode;
 use crate::gate::course::Course;
 use crate::ledger::Ledger;
@@ -26,12 +28,14 @@ use crate::metrics::Metrics;
 use crate::traces::Traces;
 use crate::upstream::Outgoing;
 use crate::verdict::{Decision, Reason};
-pub use access::{Access, Peer};
+pub use access::{Access, Peer, household};
 use body::ResponseBody;
 use exchange::Exchange;
+pub use exchange::Spawn;
 use refusal::Refusal;
 use route::Route;
 use serving::{Live, Serving};
+pub use unflushed::Unflushed;
 
 /// Everything that a request meets.
 #[derive(Debug)]
@@ -44,6 +48,8 @@ pub struct Proxy {
     pub ledger: Ledger,
     /// Where its spans go; none where traces are off.
     pub traces: Option<Traces>,
+    /// Runs what outlives a reply.
+    pub spawn: Spawn,
 }
 
 impl Proxy {
@@ -81,7 +87,8 @@ impl Proxy {
                 metrics: &self.metrics,
             };
             let reply = match journey.admit(&mut request, &mut exchange) {
-                Ok(route) => journey.of(route, request, &mut exchange).await,
+                // Those who are refused need no room for the rest of the way.
+                Ok(route) => Box::pin(journey.of(route, request, &mut exchange)).await,
                 Err(refusal) => {
                     let (head, mut incoming) = request.into_parts();
                     exchange.unread =
@@ -95,6 +102,19 @@ impl Proxy {
     }
 }
 
+/// A request at the path that its protocol has, however its client wrote it.
+fn at(protocol: Protocol, mut request: Request<Incoming>) -> Request<Incoming> {
+    if request.uri().path() != protocol.path() {
+        let query = request.uri().query();
+        let path = query.map_or_else(
+            || protocol.path().to_owned(),
+            |query| format!("{}?{query}", protocol.path()),
+        );
+        *request.uri_mut() = path.parse().unwrap_or_default();
+    }
+    request
+}
+
 /// The way of one request.
 struct Journey<'p> {
     serving: Arc<Serving>,
@@ -102,20 +122,21 @@ struct Journey<'p> {
 }
 
 impl Journey<'_> {
-    /// Everything that can be said of a request before its body: room, access, path.
+    /// Everything that can be said of a request before its body: access, path, room.
     fn admit(
         &self,
         request: &mut Request<Incoming>,
         exchange: &mut Exchange,
     ) -> Result<Route, Refusal> {
         let settings = &self.serving.settings;
-        let peer = request.extensions().get::<Peer>().copied();
-        if peer.is_some_and(|peer| peer.turned_away) {
+        let peer = request.extensions().get::<Peer>().cloned();
+        if peer.as_ref().is_some_and(|peer| peer.turned_away) {
             return Err(Refusal::Busy);
         }
-        exchange.permit = Some(settings.permit().ok_or(Refusal::Busy)?);
+        headers::ensure_one_host(request)?;
         let access = &settings.access;
-        let address = peer.map(|peer| access.client_address(peer.address.ip(), request.headers()));
+        let address = peer.as_ref().map(|peer| peer.address.ip());
+        let address = address.map(|address| access.client_address(address, request.headers()));
         tracing::debug!(
             request_id = exchange.record.request_id,
             ?address,
@@ -123,9 +144,13 @@ impl Journey<'_> {
         );
         exchange.address = address;
         exchange.record.client = access.admit(request.headers_mut(), address)?;
-        settings
+        let route = settings
             .routes
-            .route(request.method(), request.uri().path())
+            .route(request.method(), request.uri().path())?;
+        // Those who are refused take no room from others.
+        let permit = settings.permit(address).ok_or(Refusal::Busy)?;
+        exchange.permit = Some((permit, peer.map(|peer| peer.unflushed)));
+        Ok(route)
     }
 
     async fn of(
@@ -137,8 +162,13 @@ impl Journey<'_> {
         let settings = &self.serving.settings;
         let protocol = match route {
             Route::Judge(protocol) => protocol,
-            Route::PassThrough => return self.pass(request, exchange).await,
+            Route::PassThrough(path) => {
+                let passed = &self.metrics.passed_through;
+                passed.with_label_values(&[&*path]).inc();
+                return self.pass(request, exchange).await;
+            }
         };
+        let request = at(protocol, request);
         if settings.gate.mode() == Mode::Off {
             let decision = Decision::unjudged(Reason::GateOff);
             exchange.decided(&decision, None, Duration::ZERO);
@@ -155,7 +185,7 @@ impl Journey<'_> {
             return self.watch(request, prompt.ok(), exchange).await;
         }
         let prompt = prompt.map_err(Refusal::Unreadable)?;
-        let (decision, time) = self.judge(&prompt).await;
+        let (decision, time) = judge(&self.serving, self.metrics, &prompt).await;
         match settings.gate.course(&decision, fastrand::f64()) {
             Course::Reply(reply) => {
                 exchange.decided(&decision, None, time);
@@ -170,40 +200,36 @@ impl Journey<'_> {
         }
     }
 
-    /// Judges beside the upstream, which is asked at once: whoever only watches costs nobody time.
+    /// Judges beside the upstream, which is asked at once: whoever only watches costs nobody time. What is not decided
+    /// when the reply begins is decided while it streams, or after it.
     async fn watch(
         &self,
         request: Request<Bytes>,
         prompt: Option<Prompt>,
         exchange: &mut Exchange,
     ) -> Result<Response<ResponseBody>, Refusal> {
-        let judging = async {
+        let (serving, proxy) = (self.serving.clone(), exchange.proxy());
+        let mut judging = Box::pin(async move {
             match &prompt {
-                Some(prompt) => self.judge(prompt).await,
+                Some(prompt) => judge(&serving, &proxy.metrics, prompt).await,
                 None => (Decision::unjudged(Reason::Unreadable), Duration::ZERO),
             }
-        };
+        });
         let forwarding = self.forward(request.map(Outgoing::Whole), exchange, false);
-        let ((decision, time), response) = tokio::join!(judging, forwarding);
-        if let Course::Forward { waived } = self.serving.settings.gate.course(&decision, 1.0) {
-            exchange.decided(&decision, waived, time);
-        }
+        let (response, decided) = match select(pin!(forwarding), &mut judging).await {
+            Either::Left((response, _)) => (response, None),
+            Either::Right((decided, forwarding)) => (forwarding.await, Some(decided)),
+        };
+        let decided = match (decided, &response) {
+            (None, Ok(_)) => {
+                exchange.watching(judging);
+                return response;
+            }
+            (None, Err(_)) => judging.await,
+            (Some(decided), _) => decided,
+        };
+        exchange.watched(&decided.0, decided.1);
         response
-    }
-
-    /// The decision, and how long it took.
-    async fn judge(&self, prompt: &Prompt) -> (Decision, Duration) {
-        let begun = Instant::now();
-        let Serving { settings, snapshot } = &*self.serving;
-        let decision = settings.gate.judge_in_time(snapshot, prompt).await;
-        let time = begun.elapsed();
-        if let Some(judgement) = &decision.judgement {
-            self.metrics
-                .gate_duration
-                .with_label_values(&[judgement.stage.as_str()])
-                .observe(time.as_secs_f64());
-        }
-        (decision, time)
     }
 
     /// A request that is not judged: its body streams through unread.
@@ -239,4 +265,19 @@ impl Journey<'_> {
         }
         Ok(ResponseBody::upstream(response, exchange.record.protocol))
     }
+}
+
+/// The decision, and how long it took.
+async fn judge(serving: &Serving, metrics: &Metrics, prompt: &Prompt) -> (Decision, Duration) {
+    let begun = Instant::now();
+    let gate = &serving.settings.gate;
+    let decision = gate.judge_in_time(&serving.snapshot, prompt).await;
+    let time = begun.elapsed();
+    if let Some(judgement) = &decision.judgement {
+        metrics
+            .gate_duration
+            .with_label_values(&[judgement.stage.as_str()])
+            .observe(time.as_secs_f64());
+    }
+    (decision, time)
 }

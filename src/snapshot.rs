@@ -3,13 +3,12 @@
 //! [`Preparation`] makes one off the request path and may fail.
 
 mod material;
+mod verdicts;
 
 use std::collections::{HashMap, HashSet};
 use std::path::Path;
-use std::sync::Arc;
 use std::time::Duration;
 
-use moka::sync::Cache;
 use tokio::task::block_in_place;
 use tokio::time::{sleep, timeout};
 
@@ -21,8 +20,9 @@ use crate::intent::{Action, Intent, IntentName};
 use crate::judge::{Judge, Reviewed};
 use crate::language::Phrase;
 use crate::problem::Problems;
-use crate::verdict::{Assessment, Stage};
+use crate::verdict::Stage;
 use material::{References, read_examples};
+pub use verdicts::Verdicts;
 
 /// A text, as [`normalise`](crate::text::normalise) leaves it.
 pub type Text = Box<str>;
@@ -37,7 +37,7 @@ pub struct Snapshot {
     /// What judges.
     pub judge: Judge,
     /// Verdicts on texts that have been asked before. A new snapshot begins with none.
-    pub verdicts: Cache<Text, Arc<Assessment>>,
+    pub verdicts: Verdicts,
 }
 
 impl Snapshot {
@@ -115,8 +115,6 @@ const FEW_NEW: usize = 250;
 const KEPT_TOGETHER: usize = 500;
 /// An example waits this long where the queue is full of questions.
 const WAIT_FOR_QUESTIONS: Duration = Duration::from_millis(20);
-/// What the verdicts kept for repeated questions may take, in bytes: about ten thousand of them.
-const VERDICTS: u64 = 8 << 20;
 
 impl Preparation<'_> {
     /// Parses, embeds what is new, fits. `progress` is told of each embedded example: done, of how many.
@@ -209,13 +207,7 @@ impl Preparation<'_> {
             intents,
             reject_reply: self.context.default_reply(),
             judge,
-            verdicts: Cache::builder()
-                .max_capacity(VERDICTS)
-                .weigher(|text: &Text, assessment: &Arc<Assessment>| {
-                    let size = text.len() + assessment.size();
-                    u32::try_from(size).unwrap_or(u32::MAX)
-                })
-                .build(),
+            verdicts: Verdicts::new(),
         }
     }
 

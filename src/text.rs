@@ -10,12 +10,14 @@
 use std::borrow::Cow;
 
 mod characters;
+mod excerpt;
 mod faces;
 mod layout;
 mod reading;
 mod shop_words;
 mod sound;
 
+pub use excerpt::excerpt;
 pub use reading::second_reading;
 
 /// One pass settles nearly every text; taking something out may bring together what a second pass sees.

@@ -216,6 +216,8 @@ impl Decision {
 pub struct Judgement {
     /// The verdict on the question.
     pub assessment: Arc<Assessment>,
+    /// Whether it is longer than what is read of a question.
+    pub truncated: bool,
     /// Log-odds that decided: those of a follow-up where it was judged as one.
     pub log_odds: f64,
     /// Where the verdict came from for this question.

@@ -3,7 +3,7 @@
 use serde::Deserialize;
 use serde_json::{Value, json as value};
 
-use super::json::{self, Format, Object, Word};
+use super::json::{self, Descriptions, Format, Given, Object, Word};
 use super::turn::{self, Content, Message, Role, Turn};
 use super::{Prompt, Reply, ReplyShape, Unreadable, Usage, stream};
 
@@ -25,6 +25,18 @@ struct Request {
     n: Option<u64>,
     #[serde(default)]
     response_format: Object<Format>,
+    #[serde(default)]
+    tools: Descriptions,
+    /// What `tools` has come after.
+    #[serde(default)]
+    functions: Descriptions,
+    /// What some servers take besides messages, and what they make of these.
+    #[serde(default)]
+    prompt: Given,
+    #[serde(default)]
+    chat_template: Given,
+    #[serde(default)]
+    documents: Given,
     #[serde(default)]
     safety_identifier: Word,
     /// What `safety_identifier` has come after.
@@ -53,8 +65,13 @@ struct Said {
 
 /// The text to judge, what was said before it, and how the reply is to look.
 pub(super) fn prompt(body: &[u8]) -> Result<Prompt, Unreadable> {
-    let request: Request = json::read_object(body)
+    let mut request: Request = json::read_object(body)
         .map_err(|error| Unreadable(format!("the body is no chat completion request: {error}")))?;
+    let described = request.tools.hold_more || request.functions.hold_more;
+    let beside = [request.prompt, request.chat_template, request.documents];
+    if described || beside.iter().any(|given| given.0) {
+        request.messages.leave_unread();
+    }
     let user = request.safety_identifier.into_name();
     let user = user.or(request.user.into_name());
     Ok(request.messages.prompt(
@@ -100,21 +117,25 @@ impl From<Said> for Message {
 
 /// A whole completion, or the stream of one.
 pub(super) fn reply(shape: &ReplyShape, text: &str, id: &str, created: u64) -> Reply {
-    let own = Own { shape, id, created };
+    let own = Own {
+        shape: shape.clone(),
+        id: format!("chatcmpl-{id}"),
+        created,
+    };
     match shape.stream {
-        true => Reply::stream(own.stream(text)),
+        true => Reply::stream(own.stream(text.to_owned())),
         false => Reply::json(&own.completion(text)),
     }
 }
 
 /// What all chunks of one reply have in common.
-struct Own<'a> {
-    shape: &'a ReplyShape,
-    id: &'a str,
+struct Own {
+    shape: ReplyShape,
+    id: String,
     created: u64,
 }
 
-impl Own<'_> {
+impl Own {
     fn completion(&self, text: &str) -> Value {
         let choice = |index| {
             // Prose where the client expects its own structure would break it; a refusal it knows.
@@ -129,7 +150,7 @@ impl Own<'_> {
         };
         let choices: Vec<_> = (0..self.shape.choices).map(choice).collect();
         value!({
-            "id": format!("chatcmpl-{}", self.id),
+            "id": self.id,
             "object": "chat.completion",
             "created": self.created,
             "model": self.shape.model,
@@ -138,39 +159,57 @@ impl Own<'_> {
         })
     }
 
-    /// Role, content and stop for each choice, usage where it was asked for, and the end mark.
-    fn stream(&self, text: &str) -> String {
+    /// The choices one after the other, usage where it was asked for, and the end mark.
+    fn stream(self, text: String) -> impl Iterator<Item = String> + Send + Sync + 'static {
+        let choices = self.shape.choices;
+        (0..=choices).map(move |index| match index < choices {
+            true => self.choice(index, &text),
+            false => self.end(),
+        })
+    }
+
+    /// Role, content and stop of one choice. The text comes in pieces as a model sends it, where there is one choice
+    /// to be read while it comes.
+    fn choice(&self, index: usize, text: &str) -> String {
         let mut events = String::new();
-        for index in 0..self.shape.choices {
-            let mut chunk = |delta: Value, finish_reason: Value| {
-                let choice = value!({"index": index, "delta": delta, "logprobs": null, "finish_reason": finish_reason});
-                events.push_str(&stream::event(&self.chunk(value!([choice]), Value::Null)));
-            };
-            let (field, other) = match self.shape.structured {
-                true => ("refusal", "content"),
-                false => ("content", "refusal"),
-            };
+        let mut chunk = |delta: Value, finish_reason: Value| {
+            let choice = value!({"index": index, "delta": delta, "logprobs": null, "finish_reason": finish_reason});
+            events.push_str(&stream::event(&self.chunk(value!([choice]), Value::Null)));
+        };
+        let (field, other) = match self.shape.structured {
+            true => ("refusal", "content"),
+            false => ("content", "refusal"),
+        };
+        if self.shape.choices > 1 {
             chunk(
-                value!({"role": "assistant", field: "", other: null}),
-                Value::Null,
+                value!({"role": "assistant", field: text, other: null}),
+                value!("stop"),
             );
-            for piece in stream::pieces(text) {
-                chunk(value!({field: piece}), Value::Null);
-            }
-            chunk(value!({}), value!("stop"));
+            return events;
         }
-        if self.shape.include_usage {
-            events.push_str(&stream::event(
-                &self.chunk(value!([]), usage(self.shape.usage)),
-            ));
+        chunk(
+            value!({"role": "assistant", field: "", other: null}),
+            Value::Null,
+        );
+        for piece in stream::pieces(text) {
+            chunk(value!({field: piece}), Value::Null);
         }
-        events.push_str(stream::DONE);
+        chunk(value!({}), value!("stop"));
         events
+    }
+
+    fn end(&self) -> String {
+        let mut events = String::new();
+        if self.shape.include_usage {
+            let usage = self.chunk(value!([]), usage(self.shape.usage));
+            events.push_str(&stream::event(&usage));
+        }
+        events + stream::DONE
     }
 
     fn chunk(&self, choices: Value, usage: Value) -> Value {
         let mut chunk = value!({
-            "id": format!("chatcmpl-{}", self.id),
+            "id": self.id,
             "object": "chat.completion.chunk",
             "created": self.created,
             "model": self.shape.model,
@@ -352,7 +391,7 @@ mod tests {
         let mut prompt = prompt(body.to_string().as_bytes()).unwrap();
         let body = |prompt: &Prompt| {
             let reply = reply(&prompt.reply, "您好", "1", 0);
-            String::from_utf8(reply.body.to_vec()).unwrap()
+            String::from_utf8(reply.body.whole().to_vec()).unwrap()
         };
         let whole: Value = serde_json::from_str(&body(&prompt)).unwrap();
         assert_eq!(whole["choices"][0]["message"]["content"], Value::Null);
@@ -378,7 +417,7 @@ mod tests {
                 json!({"model": "m", "messages": [], "stream": true, "stream_options": options});
             let prompt = prompt(body.to_string().as_bytes()).unwrap();
             let reply = reply(&prompt.reply, "您好", "1", 0);
-            String::from_utf8(reply.body.to_vec()).unwrap()
+            String::from_utf8(reply.body.whole().to_vec()).unwrap()
         };
         assert!(!ask(Value::Null).contains("usage"));
         let with_usage = ask(json!({"include_usage": true}));

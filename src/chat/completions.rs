@@ -10,7 +10,7 @@ use super::{Asker, Context, Prompt, Reply, ReplyShape, Text, Unreadable, stream}
 
 /// Replies that one request gets here, whose prompts are not counted by the protocol: each reply is repeated in
 /// full, so a small request could ask for gigabytes.
-const MAX_REPLIES: usize = 1_024;
+const MAX_REPLIES: usize = 128;
 
 /// What is read of a request; the rest is the upstream's.
 #[derive(Deserialize)]
@@ -151,41 +151,80 @@ impl<'de> Deserialize<'de> for Element {
 
 /// A whole completion, or the stream of one.
 pub(super) fn reply(shape: &ReplyShape, text: &str, id: &str, created: u64) -> Reply {
-    let choice = |index: usize, text: &str, finish_reason: Option<&str>| value!({"text": text, "index": index, "logprobs": null, "finish_reason": finish_reason});
-    let completion = |choices: Vec<Value>| {
-        value!({
-            "id": format!("cmpl-{id}"),
-            "object": "text_completion",
-            "created": created,
-            "model": shape.model,
-            "choices": choices,
-        })
+    let own = Own {
+        shape: shape.clone(),
+        id: format!("cmpl-{id}"),
+        created,
     };
-    if !shape.stream {
-        let choices = (0..shape.choices).map(|index| choice(index, text, Some("stop")));
-        let mut whole = completion(choices.collect());
-        whole["usage"] = usage(shape.usage);
-        return Reply::json(&whole);
+    match shape.stream {
+        true => Reply::stream(own.stream(text.to_owned())),
+        false => Reply::json(&own.whole(text)),
     }
-    let mut events = String::new();
-    let mut send = |choices: Vec<Value>, counted: Value| {
-        let mut chunk = completion(choices);
-        if shape.include_usage {
+}
+
+/// What all chunks of one reply have in common.
+struct Own {
+    shape: ReplyShape,
+    id: String,
+    created: u64,
+}
+
+impl Own {
+    fn whole(&self, text: &str) -> Value {
+        let choices = (0..self.shape.choices).map(|index| choice(index, text, Some("stop")));
+        let mut whole = self.completion(choices.collect());
+        whole["usage"] = usage(self.shape.usage);
+        whole
+    }
+
+    /// The choices one after the other, usage where it was asked for, and the end mark.
+    fn stream(self, text: String) -> impl Iterator<Item = String> + Send + Sync + 'static {
+        let choices = self.shape.choices;
+        (0..=choices).map(move |index| match index < choices {
+            true => self.events_of(index, &text),
+            false => self.end(),
+        })
+    }
+
+    /// One choice, in pieces where there is no other.
+    fn events_of(&self, index: usize, text: &str) -> String {
+        if self.shape.choices > 1 {
+            return self.event(vec![choice(index, text, Some("stop"))], Value::Null);
+        }
+        let pieces = stream::pieces(text).map(|piece| choice(index, piece, None));
+        let pieces = pieces.chain([choice(index, "", Some("stop"))]);
+        pieces
+            .map(|piece| self.event(vec![piece], Value::Null))
+            .collect()
+    }
+
+    fn end(&self) -> String {
+        let counted = || self.event(Vec::new(), usage(self.shape.usage));
+        let counted = self.shape.include_usage.then(counted);
+        counted.unwrap_or_default() + stream::DONE
+    }
+
+    fn event(&self, choices: Vec<Value>, counted: Value) -> String {
+        let mut chunk = self.completion(choices);
+        if self.shape.include_usage {
             chunk["usage"] = counted;
         }
-        events.push_str(&stream::event(&chunk));
-    };
-    for index in 0..shape.choices {
-        for piece in stream::pieces(text) {
-            send(vec![choice(index, piece, None)], Value::Null);
-        }
-        send(vec![choice(index, "", Some("stop"))], Value::Null);
+        stream::event(&chunk)
     }
-    if shape.include_usage {
-        send(Vec::new(), usage(shape.usage));
+
+    fn completion(&self, choices: Vec<Value>) -> Value {
+        value!({
+            "id": self.id,
+            "object": "text_completion",
+            "created": self.created,
+            "model": self.shape.model,
+            "choices": choices,
+        })
     }
-    events.push_str(stream::DONE);
-    Reply::stream(events)
+}
+
+fn choice(index: usize, text: &str, finish_reason: Option<&str>) -> Value {
+    value!({"text": text, "index": index, "logprobs": null, "finish_reason": finish_reason})
 }
 
 #[cfg(test)]
@@ -264,23 +303,35 @@ mod tests {
             choices: 2,
             ..ReplyShape::default()
         };
-        let events = String::from_utf8(reply(&shape, "您好", "1", 0).body.to_vec()).unwrap();
+        let events =
+            String::from_utf8(reply(&shape, "您好", "1", 0).body.whole().to_vec()).unwrap();
         let events: Vec<_> = events.trim_end().split("\n\n").collect();
-        assert_eq!(events.len(), 6);
+        assert_eq!(events.len(), 4);
         let chunk = |at: usize| -> Value {
             serde_json::from_str(events[at].strip_prefix("data: ").unwrap()).unwrap()
         };
         assert_eq!(chunk(0)["choices"][0]["text"], "您好");
-        assert_eq!(chunk(0)["choices"][0]["finish_reason"], Value::Null);
         assert_eq!(chunk(0)["usage"], Value::Null);
         assert_eq!(
-            chunk(3)["choices"],
-            json!([{"text": "", "index": 1, "logprobs": null, "finish_reason": "stop"}])
+            chunk(1)["choices"],
+            json!([{"text": "您好", "index": 1, "logprobs": null, "finish_reason": "stop"}])
         );
         assert_eq!(
-            (&chunk(4)["choices"], &chunk(4)["usage"]["total_tokens"]),
+            (&chunk(2)["choices"], &chunk(2)["usage"]["total_tokens"]),
             (&json!([]), &json!(0))
         );
-        assert_eq!(events[5], "data: [DONE]");
+        assert_eq!(events[3], "data: [DONE]");
+    }
+
+    #[test]
+    fn a_small_request_gets_no_large_reply() {
+        for stream in [false, true] {
+            let model = "\u{1}".repeat(256);
+            let body = json!({"model": model, "prompt": vec!["a"; 8], "n": 128, "stream": stream});
+            let prompt = prompt(body.to_string().as_bytes()).unwrap();
+            let text = "您".repeat(100);
+            let length = reply(&prompt.reply, &text, "1", 0).body.whole().len();
+            assert!(length < 128 << 10, "{length}");
+        }
     }
 }

@@ -4,10 +4,11 @@ use std::borrow::Cow;
 use std::fmt;
 use std::marker::PhantomData;
 
-use serde::de::value::MapAccessDeserializer;
 use serde::de::{DeserializeOwned, IgnoredAny, MapAccess, SeqAccess, Visitor};
 use serde::{Deserialize, Deserializer};
 use serde_json::value::RawValue;
+
+use super::names;
 
 /// Reads JSON, and reads it once more with what is no Unicode replaced: a front end that cuts a text inside an
 /// emoji sends half of it, which upstreams take.
@@ -80,7 +81,7 @@ impl<'de, T: Deserialize<'de>> Visitor<'de> for FieldsVisitor<T> {
     }
 
     fn visit_map<A: MapAccess<'de>>(self, object: A) -> Result<Fields<T>, A::Error> {
-        T::deserialize(MapAccessDeserializer::new(object)).map(Fields)
+        T::deserialize(names::Exactly(object)).map(Fields)
     }
 }
 
@@ -178,9 +179,11 @@ impl Word {
         self.0.as_deref()
     }
 
-    /// The name of a model, to be repeated in every event of a reply: no name is longer.
+    /// The name of a model, to be repeated in every event of a reply: no name is longer, and none has control
+    /// characters, each of which takes six in JSON.
     pub(super) fn into_model(self) -> String {
-        self.into_name().unwrap_or_default()
+        let name = self.into_name().unwrap_or_default();
+        name.chars().filter(|c| !c.is_control()).collect()
     }
 
     /// A name of anything.
@@ -217,7 +220,7 @@ impl<'de, T: Deserialize<'de>> Skim<'de> for Object<T> {
     }
 
     fn object<A: MapAccess<'de>>(object: A) -> Result<Self, A::Error> {
-        T::deserialize(MapAccessDeserializer::new(object)).map(|object| Object(Some(object)))
+        T::deserialize(names::Exactly(object)).map(|object| Object(Some(object)))
     }
 }
 
@@ -242,6 +245,50 @@ impl Skim<'_> for Given {
 }
 
 impl<'de> Deserialize<'de> for Given {
+    fn deserialize<D: Deserializer<'de>>(json: D) -> Result<Self, D::Error> {
+        skim(json)
+    }
+}
+
+/// Whether a value holds a text longer than this protocols' servers take where front ends describe their tools: a
+/// customer's words may be meant.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Descriptions {
+    pub(super) hold_more: bool,
+}
+
+/// Characters of a description, as OpenAI bounds them.
+const LONGEST_DESCRIPTION: usize = 1_024;
+
+impl<'de> Skim<'de> for Descriptions {
+    fn other() -> Self {
+        Descriptions::default()
+    }
+
+    fn text(text: &str) -> Self {
+        Descriptions {
+            hold_more: beginning(text, LONGEST_DESCRIPTION).len() < text.len(),
+        }
+    }
+
+    fn list<A: SeqAccess<'de>>(mut list: A) -> Result<Self, A::Error> {
+        let mut found = Descriptions::default();
+        while let Some(element) = list.next_element::<Descriptions>()? {
+            found.hold_more |= element.hold_more;
+        }
+        Ok(found)
+    }
+
+    fn object<A: MapAccess<'de>>(mut object: A) -> Result<Self, A::Error> {
+        let mut found = Descriptions::default();
+        while let Some((name, value)) = object.next_entry::<Descriptions, Descriptions>()? {
+            found.hold_more |= name.hold_more | value.hold_more;
+        }
+        Ok(found)
+    }
+}
+
+impl<'de> Deserialize<'de> for Descriptions {
     fn deserialize<D: Deserializer<'de>>(json: D) -> Result<Self, D::Error> {
         skim(json)
     }

@@ -1,9 +1,11 @@
 //! Anthropic Messages: `POST /v1/messages`.
 
+use std::iter;
+
 use serde::Deserialize;
 use serde_json::{Value, json as value};
 
-use super::json::{self, Format, Object, Word};
+use super::json::{self, Descriptions, Format, Object, Word};
 use super::turn::{self, Content, Message, Role, Turn};
 use super::{Prompt, Reply, ReplyShape, Unreadable, Usage, stream};
 
@@ -23,6 +25,8 @@ struct Request {
     output_format: Object<Format>,
     #[serde(default)]
     metadata: Object<Metadata>,
+    #[serde(default)]
+    tools: Descriptions,
 }
 
 #[derive(Default, Deserialize)]
@@ -48,8 +52,11 @@ struct Said {
 
 /// The text to judge, what was said before it, and how the reply is to look.
 pub(super) fn prompt(body: &[u8]) -> Result<Prompt, Unreadable> {
-    let request: Request = json::read_object(body)
+    let mut request: Request = json::read_object(body)
         .map_err(|error| Unreadable(format!("the body is no messages request: {error}")))?;
+    if request.tools.hold_more {
+        request.messages.leave_unread();
+    }
     let config = request.output_config.0.unwrap_or_default();
     let structured = config.format.is_structured() || request.output_format.is_structured();
     let metadata = request.metadata.0.unwrap_or_default();
@@ -94,7 +101,7 @@ pub(super) fn reply(shape: &ReplyShape, text: &str, id: &str) -> Reply {
         "usage": usage(shape.usage),
     });
     if shape.stream {
-        return Reply::stream(events(message, end, text));
+        return Reply::stream(iter::once(events(message, end, text)));
     }
     if !end.refuses {
         message["content"] = value!([block(text)]);
@@ -274,7 +281,8 @@ mod tests {
 
     /// The names and data of a stream's events.
     fn events(shape: &ReplyShape) -> Vec<(String, Value)> {
-        let stream = String::from_utf8(reply(shape, "您好，再见", "1").body.to_vec()).unwrap();
+        let stream =
+            String::from_utf8(reply(shape, "您好，再见", "1").body.whole().to_vec()).unwrap();
         let events = stream.strip_suffix("\n\n").unwrap().split("\n\n");
         let event = |event: &str| {
             let (name, data) = event.split_once("\ndata: ").unwrap();
@@ -322,7 +330,7 @@ mod tests {
             json!({"messages": [], "output_format": format}),
         ] {
             let mut shape = prompt(request.to_string().as_bytes()).unwrap().reply;
-            let whole = reply(&shape, "您好", "1").body;
+            let whole = reply(&shape, "您好", "1").body.whole();
             let whole: Value = serde_json::from_slice(&whole).unwrap();
             assert_eq!(
                 (&whole["content"], &whole["stop_reason"]),

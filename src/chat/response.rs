@@ -1,5 +1,7 @@
 //! The reply of OpenAI Responses: the Response object, whole or as the events that build it.
 
+use std::iter;
+
 use serde_json::{Value, json as value};
 
 use super::fault::Fault;
@@ -32,7 +34,7 @@ pub(super) const ECHOED: [(&str, &str); 19] = [
 pub(super) fn reply(shape: &ReplyShape, text: &str, id: &str, created: u64) -> Reply {
     let own = Own { shape, id, created };
     match shape.stream {
-        true => Reply::stream(own.stream(text)),
+        true => Reply::stream(iter::once(own.stream(text))),
         false => Reply::json(&own.completed(text)),
     }
 }
@@ -209,7 +211,7 @@ mod tests {
     }
 
     fn whole(prompt: &Prompt) -> Value {
-        serde_json::from_slice(&reply(&prompt.reply, "您好", "1", 7).body).unwrap()
+        serde_json::from_slice(&reply(&prompt.reply, "您好", "1", 7).body.whole()).unwrap()
     }
 
     #[test]
@@ -250,7 +252,7 @@ mod tests {
 
     /// The data of a stream's events, each under its own name and number.
     fn events(prompt: &Prompt) -> Vec<Value> {
-        let stream = reply(&prompt.reply, "您好，再见", "1", 0).body;
+        let stream = reply(&prompt.reply, "您好，再见", "1", 0).body.whole();
         let stream = String::from_utf8(stream.to_vec()).unwrap();
         let events = stream.strip_suffix("\n\n").unwrap().split("\n\n");
         let event = |(number, event): (usize, &str)| {

@@ -7,7 +7,8 @@ use serde::{Deserialize, Deserializer};
 use serde_json::value::RawValue;
 use serde_json::{Map, Value};
 
-use super::json::{self, Format, Given, Object, Word};
+use super::json::{self, Descriptions, Format, Given, Object, Word};
+use super::names;
 use super::response::ECHOED;
 use super::turn::{self, Content, Message, Role, Turn};
 use super::{Prompt, ReplyShape, Unreadable};
@@ -26,6 +27,8 @@ struct Request {
     /// Whether the server keeps the conversation.
     kept: bool,
     structured: bool,
+    /// Whether tools are described at more length than servers take.
+    unread: bool,
     echo: Map<String, Value>,
 }
 
@@ -48,7 +51,7 @@ pub(super) fn prompt(body: &[u8]) -> Result<Prompt, Unreadable> {
         return Err(unreadable(&"missing field `input`"));
     }
     let filled = request.template.is_some_and(|t| t.variables.0);
-    let elsewhere = filled || request.input.is_none();
+    let elsewhere = filled || request.unread || request.input.is_none();
     let mut turn = request.input.unwrap_or_default();
     if elsewhere {
         turn.leave_unread();
@@ -75,6 +78,12 @@ impl<'de> Deserialize<'de> for Request {
     }
 }
 
+/// The names of what is read.
+fn known_names() -> impl Iterator<Item = &'static str> {
+    let own = ["input", "model", "stream", "prompt", "conversation"];
+    own.into_iter().chain(ECHOED.map(|(name, _)| name))
+}
+
 /// Reads the fields of a request one by one, since those that are echoed are many.
 struct RequestVisitor;
 
@@ -89,6 +98,7 @@ impl<'de> Visitor<'de> for RequestVisitor {
         let mut request = Request::default();
         let mut left = MAX_ECHO;
         while let Some(name) = fields.next_key::<String>()? {
+            names::ensure(&name, known_names())?;
             match name.as_str() {
                 "input" if request.input.is_some() => return Err(Error::duplicate_field("input")),
                 "input" => request.input = fields.next_value::<Option<Input>>()?.map(|i| i.0),
@@ -112,6 +122,10 @@ impl Request {
     fn note(&mut self, name: String, json: &str, left: &mut usize) {
         match name.as_str() {
             "previous_response_id" => self.kept |= json != "null",
+            "tools" => {
+                let described = serde_json::from_str::<Descriptions>(json).unwrap_or_default();
+                self.unread |= described.hold_more;
+            }
             "text" => {
                 let config = serde_json::from_str::<Object<TextConfig>>(json).unwrap_or_default();
                 self.structured = config.0.is_some_and(|c| c.format.is_structured());

@@ -10,6 +10,8 @@ use serde::{Deserialize, Deserializer};
 use super::json::{self, Fields, LONGEST_NAME, Object, Skim, Word, beginning};
 use super::{Asker, Context, Prompt, ReplyShape, Text};
 
+/// Characters of what a reply is to begin with, such as `{` or `Answer:`; more may say what is to be written.
+const LONGEST_PREFILL: usize = 16;
 /// Characters kept of each message of the context.
 const CONTEXT_CHARS: usize = 2_000;
 
@@ -158,7 +160,7 @@ pub(super) struct Turn {
     unread: bool,
     /// What was said before it.
     context: Context,
-    /// What the assistant has said after it.
+    /// What the assistant has said after it; at the end of a request, what the reply is to begin with.
     assistant: Option<String>,
     /// The beginning of the first user message with words.
     opening: String,
@@ -204,7 +206,9 @@ impl Turn {
             opening: self.opening,
         };
         let question = self.question.filter(|_| !self.ended).unwrap_or_default();
-        let unread = self.unread || question.unread;
+        let begun = self.assistant.filter(|_| !self.ended);
+        let begins = begun.is_some_and(|begun| begun.chars().count() > LONGEST_PREFILL);
+        let unread = self.unread || question.unread || begins;
         let (text, context) = match question.words {
             words if !words.is_empty() => (Text::Question(words), self.context),
             _ if unread => (Text::UnknownShape, Context::default()),

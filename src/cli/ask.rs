@@ -170,12 +170,12 @@ fn print_timings(judgement: &Judgement) {
         ),
     );
     println!("\n{}", paint(DIM, &line));
-    if judgement.assessment.truncated {
+    if judgement.truncated {
         println!(
             "{}",
             say(
-                "文字太长，只看了开头的部分。",
-                "The text is longer than the model reads; it was judged by its beginning."
+                "文字太长，只看了开头、结尾和中间的几段。",
+                "The text is long; it was judged by its beginning, its end and parts between."
             )
         );
     }

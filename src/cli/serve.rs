@@ -21,9 +21,10 @@ use crate::ledger::Ledger;
 use crate::logging::{self, Level};
 use crate::memory;
 use crate::metrics::Metrics;
+use crate::panics;
 use crate::problem::Problems;
-use crate::proxy::Proxy;
 use crate::proxy::serving::{Live, Serving, Settings};
+use crate::proxy::{Proxy, Spawn};
 use crate::reload::{Again, Intents, Reload};
 use crate::server::{self, Door, Tasks, Tls};
 use crate::snapshot::Snapshot;
@@ -117,7 +118,7 @@ impl Gateway {
             snapshot: Arc::new(snapshot),
         }));
 
-        watch(&metrics, &live, embedder)?;
+        watch(&metrics, &live, embedder, level.clone())?;
         let traces = Traces::new(&config, &metrics)?.map(|(traces, export)| {
             exports.spawn("traces", export.run());
             traces
@@ -143,11 +144,20 @@ impl Gateway {
             tls,
         };
         tasks.spawn("reload", reload.run(tasks.clone()));
+        let stopped = tasks.clone();
+        tasks.spawn("memory", async move {
+            tokio::select! {
+                () = memory::keep_small() => {}
+                () = stopped.stopped() => {}
+            }
+        });
+        let beside = tasks.clone();
         let proxy = Arc::new(Proxy {
             live,
             metrics: metrics.clone(),
             ledger,
             traces,
+            spawn: Spawn::new(move |task| beside.spawn("watching", task)),
         });
         let (last, stopped) = (&admin_tasks, admin_tasks.clone());
         last.spawn_thread("ledger", clerk.run(async move { stopped.stopped().await }))?;
@@ -231,7 +241,12 @@ async fn first_snapshot(
 }
 
 /// What is asked for whenever metrics are read.
-fn watch(metrics: &Metrics, live: &Arc<Live>, embedder: Arc<Embedder>) -> anyhow::Result<()> {
+fn watch(
+    metrics: &Metrics,
+    live: &Arc<Live>,
+    embedder: Arc<Embedder>,
+    level: Level,
+) -> anyhow::Result<()> {
     let live = live.clone();
     if let Some(counts) = embedder.counts() {
         metrics.show_embeddings(counts)?;
@@ -242,9 +257,19 @@ fn watch(metrics: &Metrics, live: &Arc<Live>, embedder: Arc<Embedder>) -> anyhow
         move || embedder.waiting() as f64,
     )?;
     metrics.watch(
+        "log_lines_dropped",
+        "Lines of the log that were dropped, since nobody read them in time.",
+        move || level.dropped() as f64,
+    )?;
+    metrics.watch(
+        "panics",
+        "Panics that were caught since the start; each is a bug.",
+        || panics::count() as f64,
+    )?;
+    metrics.watch(
         "verdict_cache_entries",
         "Verdicts that are kept for questions that are asked again.",
-        move || live.current().snapshot.verdicts.entry_count() as f64,
+        move || live.current().snapshot.verdicts.count() as f64,
     )?;
     Ok(())
 }

@@ -25,6 +25,10 @@ pub struct Limits {
     pub requests: NonZeroUsize,
     /// Open connections; requests on more of them get 503 at once.
     pub connections: NonZeroUsize,
+    /// Requests in flight of one address, of one /64 where it is IPv6. None: as many as there are.
+    pub requests_per_address: Option<NonZeroUsize>,
+    /// Open connections of one address, or one /64. None: as many as there are.
+    pub connections_per_address: Option<NonZeroUsize>,
     /// Requests of one key. None: as many as there are.
     pub per_key: Option<Rate>,
     /// Requests of one address, of one /64 where it is IPv6. None: as many as there are.
@@ -38,6 +42,9 @@ pub struct Limits {
     /// For a client to take some of what is written to it.
     #[serde(deserialize_with = "units::duration")]
     pub stall_timeout: Duration,
+    /// For a connection to be asked something.
+    #[serde(deserialize_with = "units::duration")]
+    pub idle_timeout: Duration,
 }
 
 /// So many requests in so much time; as many may come at once.
@@ -83,11 +90,14 @@ impl Default for Limits {
             headers: 64 << 10,
             requests: at_least_one(4096),
             connections: at_least_one(16384),
+            requests_per_address: None,
+            connections_per_address: None,
             per_key: None,
             per_address: None,
             header_timeout: Duration::from_secs(10),
             body_timeout: Duration::from_secs(60),
             stall_timeout: Duration::from_secs(60),
+            idle_timeout: Duration::from_secs(120),
         }
     }
 }

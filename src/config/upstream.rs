@@ -9,6 +9,7 @@ use url::Url;
 
 use super::reach::Reach;
 use super::{root, units};
+use crate::chat::Protocol;
 use crate::language::Phrase;
 use crate::secret::Secret;
 
@@ -109,6 +110,21 @@ impl Upstream {
             problems.extend(fallback.check(index));
         }
         problems.extend(self.check_names());
+        for path in self
+            .pass_through
+            .iter()
+            .filter(|path| Protocol::of_path(path).is_some())
+        {
+            problems.push((
+                "upstream.pass_through".to_owned(),
+                Phrase::new(
+                    format!("\"{path}\" 是要判断的路径，不能直接放行；不用写它"),
+                    format!(
+                        "\"{path}\" is a path that is judged and cannot pass unjudged; leave it out"
+                    ),
+                ),
+            ));
+        }
         for path in self.pass_through.iter().filter(|p| !p.starts_with('/')) {
             problems.push((
                 "upstream.pass_through".to_owned(),
@@ -205,9 +221,14 @@ impl Default for Upstream {
             idle_timeout: Duration::from_secs(120),
             total_timeout: Duration::from_secs(600),
             retry_wait: Duration::from_secs(2),
-            pass_through: ["/v1/models", "/v1/embeddings", "/v1/moderations"]
-                .map(str::to_owned)
-                .into(),
+            pass_through: [
+                "/v1/models",
+                "/v1/embeddings",
+                "/v1/moderations",
+                "/v1/messages/count_tokens",
+            ]
+            .map(str::to_owned)
+            .into(),
             fallback: Vec::new(),
             roots_pem: Vec::new(),
         }

@@ -12,7 +12,7 @@ use super::manifest::{checksum, hex};
 use super::pooling::{Dense, pool, unit};
 use super::prescription::{self, Prescription};
 use super::sparse::{self, BLOCK, Head, Lexical};
-use super::{EmbedError, Embedded, Facts, Layout, LoadError};
+use super::{EmbedError, Embedded, Facts, Layout, LoadError, ensure_finite};
 use crate::catalogue::{Entry, Pooling};
 use crate::config::Model;
 use crate::language::{Phrase, say};
@@ -119,17 +119,18 @@ impl Local {
     pub(super) fn embed(&mut self, texts: &[String]) -> Result<Vec<Embedded>, EmbedError> {
         let read = self.read(texts)?;
         let embedded = read.into_iter().map(|read| {
+            ensure_finite(&read.dense)?;
             let mut vectors = read.dense;
             vectors.truncate(self.dimensions);
             unit(&mut vectors);
             vectors.extend(read.lexical.iter().flat_map(sparse::hashed));
-            Embedded {
+            Ok(Embedded {
                 vectors: vectors.into(),
                 tokens: read.row.tokens,
                 truncated: read.row.truncated,
-            }
+            })
         });
-        Ok(embedded.collect())
+        embedded.collect()
     }
 
     fn read(&mut self, texts: &[String]) -> Result<Vec<Read>, EmbedError> {

@@ -6,6 +6,7 @@ use crossbeam_channel::{Receiver, Sender, TrySendError, bounded};
 use tokio::sync::oneshot;
 
 use super::{EmbedError, LoadError};
+use crate::panics;
 
 /// What one thread does with each input; it owns its session.
 pub(super) type Work<I, O> = Box<dyn FnMut(I) -> Result<O, EmbedError> + Send>;
@@ -70,8 +71,9 @@ fn serve<I, O>(waiting: &Receiver<Job<I, O>>, mut work: Work<I, O>) {
     for job in waiting {
         // Those who left need no answer.
         if !job.reply.is_closed() {
-            let output = work(job.input);
-            job.reply.send(output).ok();
+            let output = panics::caught("model", || work(job.input));
+            let failed = || Err(EmbedError::Failed("the model panicked".to_owned()));
+            job.reply.send(output.unwrap_or_else(failed)).ok();
         }
     }
 }
@@ -80,9 +82,7 @@ impl<I, O> Drop for Queue<I, O> {
     fn drop(&mut self) {
         self.jobs = None;
         for thread in self.threads.drain(..) {
-            if thread.join().is_err() {
-                tracing::error!("a thread of the model ended by a panic");
-            }
+            thread.join().ok();
         }
     }
 }
@@ -117,7 +117,7 @@ impl Lane {
 impl Drop for Lane {
     fn drop(&mut self) {
         if self.0.take().is_some_and(|thread| thread.join().is_err()) {
-            tracing::error!("the thread that asks the embeddings API ended by a panic");
+            panics::note("embeddings API");
         }
     }
 }

@@ -207,13 +207,9 @@ fn key(text: &str) -> [u8; 32] {
 
 fn decode(blob: &[u8], length: usize) -> Option<Box<[f32]>> {
     let (numbers, rest) = blob.as_chunks::<4>();
+    let numbers: Box<[f32]> = numbers.iter().map(|n| f32::from_le_bytes(*n)).collect();
     let whole = rest.is_empty() && numbers.len() == length;
-    whole.then(|| {
-        numbers
-            .iter()
-            .map(|bytes| f32::from_le_bytes(*bytes))
-            .collect()
-    })
+    (whole && numbers.iter().all(|x| x.is_finite())).then_some(numbers)
 }
 
 fn seconds(time: SystemTime) -> u64 {

@@ -33,6 +33,8 @@ pub struct Evidence {
     pub text: String,
     /// The verdict on it.
     pub question: Assessed,
+    /// Whether parts of it were read, since it is long.
+    pub cut: bool,
     /// Whether the turn before it was declined.
     pub declined: bool,
     /// Whether it was said in a conversation about the shop's business.
@@ -51,6 +53,7 @@ impl Evidence {
         Evidence {
             text: text.to_owned(),
             question,
+            cut: false,
             declined: false,
             follows_on: false,
             bare: false,
@@ -61,9 +64,15 @@ impl Evidence {
 
     /// Whether nothing can be told of the question: emoji and marks alone, one letter, letters that the model does
     /// not know.
-    fn says_little(&self) -> bool {
+    fn says_little(&self, thresholds: &Thresholds) -> bool {
         let one_letter = self.text.len() == 1;
-        one_letter || !self.question.assessment.readable || says_nothing(&self.text)
+        let unreadable = one_letter || !self.question.assessment.readable;
+        // What is hidden among characters that nobody reads is read.
+        let hidden = self.clauses.iter().any(|clause| {
+            let assessment = &clause.assessment;
+            assessment.readable && assessment.verdict.log_odds < thresholds.clause
+        });
+        unreadable && !hidden || says_nothing(&self.text)
     }
 
     /// Below it the question is off-topic. Most of those who were declined go on about it, and what could be said in
@@ -90,7 +99,7 @@ pub fn passes(snapshot: &Snapshot, evidence: &Evidence) -> Option<Reason> {
     if evidence.follows_on && evidence.bare {
         return Some(Reason::Bare);
     }
-    if evidence.says_little() {
+    if evidence.says_little(thresholds) {
         return Some(Reason::UnreadableText);
     }
     if verdict.log_odds >= threshold {
@@ -256,6 +265,7 @@ fn outcome(
         reason,
         mixed,
         judgement: Some(Judgement {
+            truncated: evidence.cut || decided.assessment.truncated,
             assessment: decided.assessment.clone(),
             log_odds,
             stage: evidence.question.stage,

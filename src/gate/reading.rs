@@ -1,13 +1,23 @@
 //! A text → what is judged of it. Reading costs more than a verdict that is known, so that of a text that is
 //! asked again it is kept, too; it depends on nothing but the text.
 
+use std::borrow::Cow;
 use std::sync::{Arc, OnceLock};
 
 use moka::sync::Cache;
 
 use crate::bare::is_bare;
 use crate::clause::clauses;
-use crate::text::{normalise, second_reading};
+use crate::text::{excerpt, normalise, second_reading};
+
+/// What is read of a text, in bytes, to be cut into clauses; what the model is shown of it as a whole, some 300
+/// tokens; and what of each clause.
+const LONGEST: usize = 16 << 10;
+const LONGEST_WHOLE: usize = 1_024;
+const LONGEST_CLAUSE: usize = 256;
+
+/// Fewer words in Latin letters may be a brand and a number.
+const FEWEST_WORDS: usize = 4;
 
 /// What the kept readings may take, in bytes: about ten thousand of them.
 const READINGS: u64 = 4 << 20;
@@ -17,11 +27,14 @@ const READINGS: u64 = 4 << 20;
 pub(super) struct Reading {
     /// In its normal form.
     pub(super) normal: String,
+    /// Whether that is of parts of it.
+    pub(super) cut: bool,
     /// Whether it has clauses, those included that say nothing by themselves.
     pub(super) parted: bool,
     /// The normal forms of its clauses that say something by themselves.
     pub(super) clauses: Vec<String>,
     second: OnceLock<Option<String>>,
+    latin: OnceLock<Option<String>>,
 }
 
 impl Reading {
@@ -29,10 +42,12 @@ impl Reading {
         let parts = clauses(text);
         let spoken = parts.iter().filter(|part| !is_bare(part));
         Reading {
-            normal: normalise(text).into_owned(),
+            normal: normal(text, LONGEST_WHOLE),
+            cut: text.len() > LONGEST_WHOLE,
             parted: !parts.is_empty(),
-            clauses: spoken.map(|part| normalise(part).into_owned()).collect(),
+            clauses: spoken.map(|part| normal(part, LONGEST_CLAUSE)).collect(),
             second: OnceLock::new(),
+            latin: OnceLock::new(),
         }
     }
 
@@ -41,6 +56,17 @@ impl Reading {
         self.second
             .get_or_init(|| second_reading(&self.normal))
             .as_deref()
+    }
+
+    /// Its words in Latin letters, where there are enough to say something: what stands among characters that the
+    /// model does not know is read without them.
+    pub(super) fn latin(&self) -> Option<&str> {
+        let latin = self.latin.get_or_init(|| {
+            let words = self.normal.split(|c: char| !c.is_ascii_alphabetic());
+            let words: Vec<_> = words.filter(|word| !word.is_empty()).collect();
+            (words.len() >= FEWEST_WORDS).then(|| words.join(" "))
+        });
+        latin.as_deref()
     }
 
     /// The bytes that it takes beside its text, a second reading as long as the first included.
@@ -64,11 +90,21 @@ impl Readings {
     }
 
     pub(super) fn of(&self, text: &str) -> Arc<Reading> {
+        let text = &*excerpt(text, LONGEST);
         self.0.get(text).unwrap_or_else(|| {
             let reading = Arc::new(Reading::of(text));
             self.0.insert(text.into(), reading.clone());
             reading
         })
+    }
+}
+
+/// The normal form of what is judged of a text. There are characters whose normal form is eighteen.
+fn normal(text: &str, most: usize) -> String {
+    let normal = normalise(&excerpt(text, most)).into_owned();
+    match excerpt(&normal, most) {
+        Cow::Borrowed(_) => normal,
+        Cow::Owned(kept) => normalise(&kept).into_owned(),
     }
 }
 

@@ -18,6 +18,7 @@ use crate::embed::Embedder;
 use crate::intent::Action;
 use crate::journal::{Entry, Journal};
 use crate::metrics::Metrics;
+use crate::panics;
 use crate::record::{Decided, Record};
 use crate::snapshot::Snapshot;
 use crate::text::normalise;
@@ -103,18 +104,18 @@ impl Clerk {
             nap = NAP;
             while let Ok(note) = self.notes.try_recv() {
                 nap = SHORT_NAP;
-                self.enter(note);
+                panics::caught("ledger", || self.enter(note));
                 if self.journal.waiting() >= BATCH {
-                    self.journal.flush();
+                    panics::caught("journal", || self.journal.flush());
                     flushed = Instant::now();
                 }
             }
             if stopped || flushed.elapsed() >= FLUSH {
-                self.journal.flush();
+                panics::caught("journal", || self.journal.flush());
                 flushed = Instant::now();
             }
             if looked.is_none_or(|at: Instant| at.elapsed() >= LOOK_AT_REVIEWS) {
-                self.look_at_reviews();
+                panics::caught("journal", || self.look_at_reviews());
                 looked = Some(Instant::now());
             }
             if stopped {

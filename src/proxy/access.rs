@@ -15,6 +15,7 @@ use tower_http::cors::{AllowHeaders, AllowMethods, AllowOrigin, CorsLayer};
 
 use super::headers::{DECISION, REQUEST_ID};
 use super::refusal::Refusal;
+use super::unflushed::Unflushed;
 use crate::config::{self, Limits, Rate};
 use crate::secret::Digest;
 use crate::upstream::X_API_KEY;
@@ -27,12 +28,14 @@ const MAX_ADDRESSES: u64 = 65_536;
 const PREFLIGHT_AGE: Duration = Duration::from_secs(2 * 3600);
 
 /// The other end of a connection; the server puts it into each request's extensions.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug)]
 pub struct Peer {
     /// The address that connected: the client's, or a proxy's.
     pub address: SocketAddr,
     /// Whether the connection is one too many, so that its requests are turned away.
     pub turned_away: bool,
+    /// What its replies hold until they are written.
+    pub unflushed: Unflushed,
 }
 
 /// What is asked of clients. Built from the configuration; [`Access::renewed`] takes another one over.
@@ -192,7 +195,7 @@ impl Addresses {
 }
 
 /// A customer has a /64 of IPv6, and could come from any address in it.
-fn household(address: IpAddr) -> IpAddr {
+pub fn household(address: IpAddr) -> IpAddr {
     match address {
         IpAddr::V4(_) => address,
         IpAddr::V6(v6) => Ipv6Addr::from_bits(v6.to_bits() & !u128::from(u64::MAX)).into(),

@@ -15,9 +15,9 @@ use tokio::time::timeout;
 
 use super::exchange::Exchange;
 use super::refusal::{self, Refusal};
-use crate::chat::Protocol;
+use crate::chat::{Protocol, ReplyBody};
 use crate::config::Limits;
-use crate::upstream::{Outgoing, ReplyBody, StreamError, UpstreamError};
+use crate::upstream::{Outgoing, ReplyBody as UpstreamBody, StreamError, UpstreamError};
 
 /// A client that was refused may send for so long before it is cut off.
 const LINGER: Duration = Duration::from_secs(2);
@@ -180,14 +180,18 @@ pub struct ResponseBody {
 #[derive(Debug)]
 enum Source {
     Local(Full<Bytes>),
-    Upstream(Pin<Box<ReplyBody>>),
+    Events(ReplyBody),
+    Upstream(Pin<Box<UpstreamBody>>),
 }
 
 impl ResponseBody {
     /// A body made here.
-    pub(super) fn local(bytes: Bytes) -> Self {
+    pub(super) fn local(body: ReplyBody) -> Self {
         ResponseBody {
-            source: Source::Local(Full::new(bytes)),
+            source: match body {
+                ReplyBody::Whole(bytes) => Source::Local(Full::new(bytes)),
+                events @ ReplyBody::Events(_) => Source::Events(events),
+            },
             ending: None,
             exchange: None,
         }
@@ -196,7 +200,7 @@ impl ResponseBody {
     /// The upstream's reply as it comes. Where it is a stream of events that breaks off, the protocol's error
     /// event ends it.
     pub(super) fn upstream(
-        reply: Response<ReplyBody>,
+        reply: Response<UpstreamBody>,
         protocol: Option<Protocol>,
     ) -> Response<ResponseBody> {
         let ending = protocol.filter(|_| takes_events(reply.headers()));
@@ -217,7 +221,7 @@ impl ResponseBody {
 /// Empty, as the reply to a browser's preflight is.
 impl Default for ResponseBody {
     fn default() -> Self {
-        ResponseBody::local(Bytes::new())
+        ResponseBody::local(ReplyBody::Whole(Bytes::new()))
     }
 }
 
@@ -230,10 +234,14 @@ impl Body for ResponseBody {
         cx: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, StreamError>>> {
         let this = &mut *self;
+        if let Some(exchange) = &mut this.exchange {
+            exchange.look(cx);
+        }
         let frame = match &mut this.source {
             Source::Local(body) => Pin::new(body)
                 .poll_frame(cx)
                 .map_err(|never| match never {}),
+            Source::Events(body) => Poll::Ready(body.next().map(Frame::data).map(Ok)),
             Source::Upstream(body) => body.as_mut().poll_frame(cx),
         };
         let frame = ready!(frame);
@@ -255,6 +263,7 @@ impl Body for ResponseBody {
     fn is_end_stream(&self) -> bool {
         match &self.source {
             Source::Local(body) => body.is_end_stream(),
+            Source::Events(_) => false,
             Source::Upstream(body) => body.is_end_stream(),
         }
     }
@@ -262,6 +271,7 @@ impl Body for ResponseBody {
     fn size_hint(&self) -> SizeHint {
         match &self.source {
             Source::Local(body) => body.size_hint(),
+            Source::Events(_) => SizeHint::default(),
             Source::Upstream(body) => body.size_hint(),
         }
     }
@@ -271,10 +281,11 @@ impl Drop for ResponseBody {
     fn drop(&mut self) {
         // A body of known length is not asked again after its last byte.
         let ended = self.is_end_stream();
-        if let Some(exchange) = &mut self.exchange
-            && ended
-        {
-            exchange.passed(None);
+        if let Some(mut exchange) = self.exchange.take() {
+            if ended {
+                exchange.passed(None);
+            }
+            exchange.end();
         }
     }
 }

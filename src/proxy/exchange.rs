@@ -1,22 +1,28 @@
 //! What one request came to. It rides in the response's body and records itself when that is gone, so that
 //! every request is recorded once, streams and those who leave included.
 
+use std::fmt;
 use std::net::IpAddr;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::task::{Context, Poll};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use bytes::Bytes;
+use futures_util::future::BoxFuture;
 use http::header::CONTENT_TYPE;
 use http::{HeaderMap, HeaderValue, Request, Response};
 use http_body::{Body, Frame};
 use hyper::body::Incoming;
-use tokio::sync::OwnedSemaphorePermit;
 
 use super::Proxy;
 use super::body::ResponseBody;
 use super::headers::{ANTHROPIC_REQUEST_ID, DECISION, REQUEST_ID, RequestId};
 use super::refusal::{self, Refusal};
-use crate::chat::{Prompt, Protocol, UsageReader};
+use super::serving::Permit;
+use super::unflushed::Unflushed;
+use crate::chat::{Prompt, Protocol, ReplyBody, UsageReader};
+use crate::gate::course::Course;
+use crate::intent::Action;
 use crate::language::Phrase;
 use crate::ledger::{Asked, Note, Terms};
 use crate::record::{Decided, Record};
@@ -28,19 +34,49 @@ use crate::verdict::{Decision, Waiver};
 /// The longest request that is kept while its reply streams: without a usage in that, its tokens are counted.
 const MOST_KEPT: usize = 64 << 10;
 
+/// Runs a future beside the requests.
+#[derive(Clone)]
+pub struct Spawn(Arc<dyn Fn(BoxFuture<'static, ()>) + Send + Sync>);
+
+impl Spawn {
+    /// One that has `run` do it.
+    pub fn new(run: impl Fn(BoxFuture<'static, ()>) + Send + Sync + 'static) -> Self {
+        Spawn(Arc::new(run))
+    }
+}
+
+impl fmt::Debug for Spawn {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Spawn")
+    }
+}
+
+/// A decision that is not acted upon and not there yet, and how long it will have taken. Only who owns it looks at it;
+/// the lock says so to the compiler.
+struct Watching(Mutex<BoxFuture<'static, (Decision, Duration)>>);
+
+impl fmt::Debug for Watching {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Watching")
+    }
+}
+
 /// One request, from its headers to the last byte of its reply.
 #[derive(Debug)]
 pub(super) struct Exchange {
     pub(super) id: RequestId,
     /// What it has come to so far.
     pub(super) record: Record,
-    pub(super) permit: Option<OwnedSemaphorePermit>,
+    /// What it takes of the room for requests, and who holds that until the reply is written.
+    pub(super) permit: Option<(Permit, Option<Unflushed>)>,
     pub(super) address: Option<IpAddr>,
     /// Whether the request's body may not have been read to its end.
     pub(super) unread: bool,
     proxy: Arc<Proxy>,
     terms: Arc<Terms>,
     begun: Instant,
+    /// How long it took, where its reply has ended before its record.
+    took: Option<Duration>,
     /// Its part of its trace, where traces are on.
     trace: Option<Box<traces::Request>>,
     /// What was judged, and the body that it came from.
@@ -50,6 +86,7 @@ pub(super) struct Exchange {
     /// Whether the upstream's reply will tell a usage: of a stream only who asks is told.
     tells: bool,
     usage: Option<UsageReader>,
+    watching: Option<Watching>,
 }
 
 impl Exchange {
@@ -77,11 +114,17 @@ impl Exchange {
             terms,
             trace,
             begun: Instant::now(),
+            took: None,
             asked: None,
             sent: None,
             tells: true,
             usage: None,
+            watching: None,
         }
+    }
+
+    pub(super) fn proxy(&self) -> Arc<Proxy> {
+        self.proxy.clone()
     }
 
     /// Notes what is to be judged.
@@ -97,6 +140,43 @@ impl Exchange {
         let decided = Decided::of(decision, waived, time);
         self.proxy.metrics.count_decision(decision, &decided);
         self.record.decided = Some(decided);
+    }
+
+    /// Notes a decision that is not acted upon.
+    pub(super) fn watched(&mut self, decision: &Decision, time: Duration) {
+        let gate = &self.proxy.live.current().settings.gate;
+        if let Course::Forward { waived } = gate.course(decision, 1.0) {
+            self.decided(decision, waived, time);
+        }
+    }
+
+    /// The same once it is there; the reply begins before it.
+    pub(super) fn watching(&mut self, judging: BoxFuture<'static, (Decision, Duration)>) {
+        self.watching = Some(Watching(Mutex::new(judging)));
+    }
+
+    /// Looks whether it is there.
+    pub(super) fn look(&mut self, cx: &mut Context<'_>) {
+        if let Some(Watching(judging)) = &mut self.watching
+            && let Ok(judging) = judging.get_mut()
+            && let Poll::Ready((decision, time)) = judging.as_mut().poll(cx)
+        {
+            self.watching = None;
+            self.watched(&decision, time);
+        }
+    }
+
+    /// The end of it: at once, or once the decision is there.
+    pub(super) fn end(mut self) {
+        if let Some(Watching(judging)) = self.watching.take() {
+            self.took = Some(self.begun.elapsed());
+            let spawn = self.proxy.spawn.clone();
+            let judging = judging.into_inner().unwrap_or_else(PoisonError::into_inner);
+            spawn.0(Box::pin(async move {
+                let (decision, time) = judging.await;
+                self.watched(&decision, time);
+            }));
+        }
     }
 
     /// Notes that the upstream's reply begins.
@@ -187,7 +267,11 @@ impl Exchange {
     }
 
     /// A response with a body made here.
-    pub(super) fn local(&self, content_type: &'static str, body: Bytes) -> Response<ResponseBody> {
+    pub(super) fn local(
+        &self,
+        content_type: &'static str,
+        body: ReplyBody,
+    ) -> Response<ResponseBody> {
         let mut response = Response::new(ResponseBody::local(body));
         let headers = response.headers_mut();
         headers.insert(CONTENT_TYPE, HeaderValue::from_static(content_type));
@@ -204,8 +288,10 @@ impl Exchange {
             let id = headers.entry(ANTHROPIC_REQUEST_ID);
             id.or_insert_with(|| self.id.value());
         }
-        if let Some(decided) = &self.record.decided {
-            headers.insert(DECISION, HeaderValue::from_static(decided.action.as_str()));
+        let watching = self.watching.as_ref().map(|_| Action::Forward);
+        let decided = self.record.decided.as_ref().map(|decided| decided.action);
+        if let Some(action) = decided.or(watching) {
+            headers.insert(DECISION, HeaderValue::from_static(action.as_str()));
         }
         response.map(|body| body.carrying(self))
     }
@@ -240,7 +326,10 @@ impl Exchange {
 impl Drop for Exchange {
     fn drop(&mut self) {
         self.proxy.metrics.in_flight.dec();
-        self.record.took = self.begun.elapsed();
+        if let Some((permit, Some(unflushed))) = self.permit.take() {
+            unflushed.hold(permit);
+        }
+        self.record.took = self.took.unwrap_or_else(|| self.begun.elapsed());
         if let Some(sent) = self.sent {
             let duration = &self.proxy.metrics.upstream_duration;
             duration.observe(sent.elapsed().as_secs_f64());

@@ -4,9 +4,13 @@ use http::header::{
     CONNECTION, CONTENT_LENGTH, HOST, HeaderName, PROXY_AUTHENTICATE, PROXY_AUTHORIZATION, TE,
     TRAILER, TRANSFER_ENCODING, UPGRADE,
 };
-use http::{HeaderMap, HeaderValue};
+use http::{HeaderMap, HeaderValue, Request, Version};
 use uuid::Uuid;
 
+use super::refusal::Refusal;
+
+/// What the gateway's own headers begin with.
+const OWN: &str = "x-intentgate-";
 /// What was done with the question.
 pub(super) const DECISION: HeaderName = HeaderName::from_static("x-intentgate-decision");
 /// Tells the upstream that a part of the question is off-topic.
@@ -50,6 +54,16 @@ impl RequestId {
     }
 }
 
+/// RFC 9112, 3.2: whoever reads the other of two hosts than the next does is led astray.
+pub(super) fn ensure_one_host<B>(request: &Request<B>) -> Result<(), Refusal> {
+    let hosts = request.headers().get_all(HOST).iter().count();
+    let fits = match request.version() {
+        Version::HTTP_11 => hosts == 1,
+        _ => hosts <= 1,
+    };
+    fits.then_some(()).ok_or(Refusal::NotOneHost)
+}
+
 /// A client's headers as the upstream gets them. What only the gate may say is taken from no client.
 pub(super) fn prepare_request(headers: &mut HeaderMap, id: &RequestId, mixed: bool) {
     remove_hop_by_hop(headers);
@@ -57,7 +71,10 @@ pub(super) fn prepare_request(headers: &mut HeaderMap, id: &RequestId, mixed: bo
     headers.remove(HOST);
     headers.remove(CONTENT_LENGTH);
     headers.insert(REQUEST_ID, id.value());
-    headers.remove(MIXED);
+    let own = headers.keys().filter(|name| name.as_str().starts_with(OWN));
+    for name in own.cloned().collect::<Vec<_>>() {
+        headers.remove(name);
+    }
     if mixed {
         headers.insert(MIXED, HeaderValue::from_static("true"));
     }

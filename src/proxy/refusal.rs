@@ -7,7 +7,7 @@ use http::{HeaderValue, Response, StatusCode};
 
 use super::body::ResponseBody;
 use super::exchange::Exchange;
-use crate::chat::{Fault, Protocol, Unreadable};
+use crate::chat::{Fault, Protocol, ReplyBody, Unreadable};
 use crate::upstream::{StreamError, UpstreamError};
 use crate::verdict::Reason;
 
@@ -17,6 +17,9 @@ pub(super) enum Refusal {
     /// Too many requests are in flight.
     #[error("too many requests in flight")]
     Busy,
+    /// No host, or several.
+    #[error("not one Host")]
+    NotOneHost,
     /// No key of the gateway's, where it asks for one.
     #[error("no valid key")]
     InvalidKey,
@@ -29,9 +32,12 @@ pub(super) enum Refusal {
     /// A path that is neither judged nor passed through.
     #[error("{0} is not served")]
     NotServed(String),
-    /// A judged path without POST.
+    /// A method that its path does not have.
     #[error("method not allowed")]
-    Method,
+    Method {
+        /// Those that are.
+        allowed: String,
+    },
     /// A body over the limit.
     #[error("body over {limit} bytes")]
     TooLarge {
@@ -68,6 +74,11 @@ impl Refusal {
                 "gateway_busy",
                 "Too many requests are in flight. Please try again in a moment.",
             ),
+            Refusal::NotOneHost => row(
+                StatusCode::BAD_REQUEST,
+                "not_one_host",
+                "A request has one Host header, no more and no fewer.",
+            ),
             Refusal::InvalidKey => row(
                 StatusCode::UNAUTHORIZED,
                 "invalid_api_key",
@@ -88,11 +99,11 @@ impl Refusal {
                     "{path} is neither judged nor passed through by this gateway. Its operator can add it to upstream.pass_through."
                 ),
             },
-            Refusal::Method => row(
-                StatusCode::METHOD_NOT_ALLOWED,
-                "method_not_allowed",
-                "Use POST here.",
-            ),
+            Refusal::Method { allowed } => Fault {
+                status: StatusCode::METHOD_NOT_ALLOWED,
+                code: "method_not_allowed",
+                message: format!("Use {allowed} here."),
+            },
             Refusal::TooLarge { limit } => Fault {
                 status: StatusCode::PAYLOAD_TOO_LARGE,
                 code: "body_too_large",
@@ -163,11 +174,12 @@ impl Refusal {
             .protocol
             .unwrap_or(Protocol::ChatCompletions);
         let body = protocol.error(&fault, &exchange.record.request_id);
-        let mut response = exchange.local("application/json", body);
+        let mut response = exchange.local("application/json", ReplyBody::Whole(body));
         *response.status_mut() = fault.status;
         let headers = response.headers_mut();
-        if exchange.unread {
-            // What is left of the body cannot be told from the next request, so there is none.
+        if exchange.unread || matches!(self, Refusal::NotOneHost) {
+            // What is left of the body cannot be told from the next request, so there is none; nor is there behind a
+            // head that another server may have read otherwise.
             headers.insert(CONNECTION, HeaderValue::from_static("close"));
         }
         match self {
@@ -182,7 +194,10 @@ impl Refusal {
             Refusal::InvalidKey => {
                 headers.insert(WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"))
             }
-            Refusal::Method => headers.insert(ALLOW, HeaderValue::from_static("POST")),
+            Refusal::Method { allowed } => {
+                let allowed = HeaderValue::from_str(allowed).ok();
+                allowed.and_then(|allowed| headers.insert(ALLOW, allowed))
+            }
             _ => None,
         };
         response

@@ -1,13 +1,16 @@
 //! What requests are served by, in one value: an edit of the intents or of the configuration prepares a new one,
 //! which may fail, and publishes it in one swap, which cannot.
 
-use std::sync::Arc;
+use std::collections::HashMap;
+use std::collections::hash_map::Entry;
+use std::net::IpAddr;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use arc_swap::ArcSwap;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use url::Url;
 
-use super::access::Access;
+use super::access::{Access, household};
 use super::route::Routes;
 use crate::config::{Config, Limits};
 use crate::gate::Gate;
@@ -40,7 +43,23 @@ pub struct Settings {
     pub terms: Arc<Terms>,
     pub(super) access: Access,
     pub(super) routes: Routes,
+    room: Arc<Room>,
+}
+
+/// The room for requests in flight.
+#[derive(Debug)]
+struct Room {
     permits: Arc<Semaphore>,
+    per_address: usize,
+    addresses: Mutex<HashMap<IpAddr, usize>>,
+}
+
+/// What a request in flight takes of it, until it is dropped.
+#[derive(Debug)]
+pub struct Permit {
+    _permit: OwnedSemaphorePermit,
+    /// Counted where the room of each address is bounded.
+    address: Option<(IpAddr, Arc<Room>)>,
 }
 
 impl Settings {
@@ -66,11 +85,9 @@ impl Settings {
             None => Access::new(access, limits),
         };
         // Requests that are in flight count on where the bound has stayed.
-        let same = previous.filter(|previous| previous.limits.requests == limits.requests);
-        let permits = same.map_or_else(
-            || Arc::new(Semaphore::new(limits.requests.get())),
-            |same| same.permits.clone(),
-        );
+        let bounds = |limits: &Limits| (limits.requests, limits.requests_per_address);
+        let same = previous.filter(|previous| bounds(&previous.limits) == bounds(limits));
+        let room = same.map_or_else(|| Arc::new(Room::new(limits)), |same| same.room.clone());
         Ok(Settings {
             gate,
             upstreams: Upstreams::new(&upstream, metrics, known)?,
@@ -78,13 +95,61 @@ impl Settings {
             terms: Arc::new(Terms::new(config)?),
             access,
             routes: Routes::new(&upstream.pass_through),
-            permits,
+            room,
         })
     }
 
-    /// A permit for one request in flight; none where there are too many.
-    pub(super) fn permit(&self) -> Option<OwnedSemaphorePermit> {
-        self.permits.clone().try_acquire_owned().ok()
+    /// A permit for one request in flight; none where there are too many, or too many of one address.
+    pub(super) fn permit(&self, address: Option<IpAddr>) -> Option<Permit> {
+        self.room.permit(address.map(household))
+    }
+}
+
+impl Room {
+    fn new(limits: &Limits) -> Self {
+        let per_address = limits.requests_per_address;
+        Room {
+            permits: Arc::new(Semaphore::new(limits.requests.get())),
+            per_address: per_address.map_or(usize::MAX, |most| most.get()),
+            addresses: Mutex::default(),
+        }
+    }
+
+    fn permit(self: &Arc<Self>, address: Option<IpAddr>) -> Option<Permit> {
+        let address = address.filter(|_| self.per_address < usize::MAX);
+        let permit = self.permits.clone().try_acquire_owned().ok()?;
+        if let Some(address) = address {
+            let mut addresses = self.addresses();
+            let taken = addresses.entry(address).or_default();
+            if *taken >= self.per_address {
+                return None;
+            }
+            *taken += 1;
+        }
+        Some(Permit {
+            _permit: permit,
+            address: address.map(|address| (address, self.clone())),
+        })
+    }
+
+    fn addresses(&self) -> MutexGuard<'_, HashMap<IpAddr, usize>> {
+        let addresses = self.addresses.lock();
+        addresses.unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Drop for Permit {
+    fn drop(&mut self) {
+        let Some((address, room)) = self.address.take() else {
+            return;
+        };
+        let mut addresses = room.addresses();
+        if let Entry::Occupied(mut taken) = addresses.entry(address) {
+            *taken.get_mut() -= 1;
+            if *taken.get() == 0 {
+                taken.remove();
+            }
+        }
     }
 }
 

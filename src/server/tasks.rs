@@ -9,6 +9,8 @@ use tokio::runtime;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
+use crate::panics;
+
 /// The tasks of one gateway, and the word to stop.
 #[derive(Clone, Debug, Default)]
 pub struct Tasks {
@@ -20,12 +22,14 @@ pub struct Tasks {
 impl Tasks {
     /// Runs `task` beside the others; [`Tasks::finish`] waits for it.
     pub fn spawn(&self, name: &'static str, task: impl Future<Output = ()> + Send + 'static) {
+        // Each future that holds another by value has room for it twice, before it runs and while it does.
+        let task = Box::pin(task);
         // Its own: every poll of a task would lock the one of all.
         let cut = self.cut.child_token();
         self.tracker.spawn(async move {
             let run = AssertUnwindSafe(task).catch_unwind();
             if let Some(Err(_)) = cut.run_until_cancelled(run).await {
-                tracing::error!(task = name, "a task ended by a panic");
+                panics::note(name);
             }
         });
     }
@@ -46,7 +50,7 @@ impl Tasks {
         let run = move || {
             let run = AssertUnwindSafe(task).catch_unwind();
             if let Some(Err(_)) = runtime.block_on(cut.run_until_cancelled(run)) {
-                tracing::error!(task = name, "a task ended by a panic");
+                panics::note(name);
             }
             drop(waited_for);
         };
@@ -73,14 +77,6 @@ impl Tasks {
         self.tracker.close();
         self.cut.cancel();
         self.tracker.wait().await;
-    }
-}
-
-impl<F: Future + Send + 'static> hyper::rt::Executor<F> for Tasks {
-    fn execute(&self, task: F) {
-        self.spawn("http2", async move {
-            task.await;
-        });
     }
 }
 

@@ -62,11 +62,11 @@ async fn reply(protocol: Protocol, mut prompt: Prompt, body: &[u8]) -> Response<
     let reply = protocol.reply(&prompt, words, "demo", 0);
     let body = if prompt.reply.stream {
         // The events of a whole reply, one at a time.
-        StreamBody::new(paced(&String::from_utf8_lossy(&reply.body))).boxed_unsync()
+        StreamBody::new(paced(&String::from_utf8_lossy(&reply.body.whole()))).boxed_unsync()
     } else {
         let pieces = u32::try_from(stream::pieces(words).count()).unwrap_or(0);
         tokio::time::sleep(PIECE * pieces).await;
-        Full::new(reply.body).boxed_unsync()
+        Full::new(reply.body.whole()).boxed_unsync()
     };
     respond(StatusCode::OK, reply.content_type, body)
 }

@@ -39,6 +39,7 @@ const ROWS: [(&str, &[&str]); 7] = [
             "language",
             "memory",
             "page",
+            "panics",
             "secret",
             "share",
             "tokenizer",
@@ -47,7 +48,11 @@ const ROWS: [(&str, &[&str]); 7] = [
 ];
 
 /// The only files that start tasks and threads.
-const SPAWNERS: [&str; 2] = ["src/server/tasks.rs", "src/embed/queue.rs"];
+const SPAWNERS: [&str; 3] = [
+    "src/server/tasks.rs",
+    "src/embed/queue.rs",
+    "src/judge/side_by_side.rs",
+];
 
 /// What starts a task or a thread.
 const SPAWNING: [&str; 9] = [

@@ -385,9 +385,8 @@ async fn no_path_reaches_the_upstream_that_is_neither_judged_nor_passed() {
     for path in [
         "/",
         "/v1/responses/resp_1",
-        "/v1/messages/count_tokens",
+        "/v1/messages/batches",
         "/v1/modelsx",
-        "/v1/chat/completions/",
     ] {
         let answer = Answer::to(gateway.post(path, chat(POEM).to_string())).await;
         check_error(&answer, 403, "path_not_served");
@@ -398,7 +397,8 @@ async fn no_path_reaches_the_upstream_that_is_neither_judged_nor_passed() {
         "/v1/models/%2e%2E/chat/completions",
         "/v1/models/..%2fchat%2Fcompletions",
         "/v1/models/..%5cchat/completions",
-        "//v1/chat/completions",
+        "/v1/models/..;/chat/completions",
+        "/v1/models/%252e%252e/chat/completions",
         "/V1/chat/completions",
         "/v1/chat%2fcompletions",
     ] {

@@ -65,7 +65,9 @@ async fn check(cases: Vec<(&str, String, &[u16], usize)>) {
         let received = upstream.received().await;
         let body = String::from_utf8_lossy(&received.body).into_owned();
         assert!(
-            received.target == CHAT || received.target.starts_with("/v1/models"),
+            received.target == CHAT
+                || received.target.starts_with("/v1/models")
+                || received.target == "/v1/embeddings",
             "{received:?}"
         );
         assert!(!body.contains(POEM), "{received:?}");
@@ -94,19 +96,19 @@ async fn a_body_has_one_length() {
     let two = |a: usize, b: usize| format!("content-length: {a}\r\ncontent-length: {b}\r\n");
     let list = format!("content-length: {length}, {length}\r\n");
     let with_hidden = format!("{body}{hidden}");
-    // RFC 9112, 6.1: the encoding counts, and the connection closes after the reply.
+    // RFC 9112, 6.1: both together are refused, by closing the connection.
     check(vec![
         (
             "CL and TE",
             sized(&both, &format!("{whole}{hidden}")),
-            &[200],
-            1,
+            &[],
+            0,
         ),
         (
             "TE and CL",
             sized(&both_back, &format!("{whole}{hidden}")),
-            &[200],
-            1,
+            &[],
+            0,
         ),
         (
             "differing CLs",
@@ -269,7 +271,7 @@ async fn a_header_is_one_line() {
             0,
         ),
         ("a NUL in a name", with("x\0a: 1\r\n"), &[400], 0),
-        ("a newline in a name", with("x-\na: 1\r\n"), &[400], 0),
+        ("a newline in a name", with("x-\na: 1\r\n"), &[], 0),
         (
             "a space in the path",
             with("").replacen(CHAT, &format!("{CHAT} x"), 1),
@@ -335,10 +337,15 @@ async fn a_target_is_a_path() {
         (
             "a path with a newline",
             to("/v1/models/%0d%0ax-injected:1"),
+            &[403],
+            0,
+        ),
+        (
+            "a fragment",
+            to(&format!("/v1/embeddings#{CHAT}")),
             &[200],
             1,
         ),
-        ("a fragment", to(&format!("/v1/models#{CHAT}")), &[200], 1),
     ])
     .await;
 }
@@ -352,7 +359,7 @@ async fn every_request_of_a_connection_is_judged() {
     let in_body = post("", &format!("{body}{hidden}"));
     let short = unsized_post("content-length: 9\r\n", &format!("{body}{hidden}"));
     let passing = format!("GET /v1/models HTTP/1.1\r\nhost: x\r\n\r\n{hidden}");
-    let passing_with_body = post("", &hidden).replacen(CHAT, "/v1/models", 1);
+    let passing_with_body = post("", &hidden).replacen(CHAT, "/v1/embeddings", 1);
     check(vec![
         (
             "two in a row",
@@ -360,12 +367,7 @@ async fn every_request_of_a_connection_is_judged() {
             &[200, 200],
             1,
         ),
-        (
-            "lines that end with LF",
-            format!("{bare}{hidden}"),
-            &[200, 200],
-            1,
-        ),
+        ("lines that end with LF", format!("{bare}{hidden}"), &[], 0),
         ("one in the other's body", in_body, &[400], 0),
         ("one behind a body cut short", short, &[400, 400], 0),
         ("one behind a path that passes", passing, &[200, 200], 1),
@@ -447,7 +449,9 @@ async fn what_a_client_writes_becomes_no_header() {
                     let headers = upstream.received().await.headers;
                     assert!(!headers.contains_key("x-injected"));
                 } else if !streamed {
-                    assert_eq!(answer.json()["model"], request["model"]);
+                    let model = request["model"].as_str().unwrap();
+                    let model = model.replace(char::is_control, "");
+                    assert_eq!(answer.json()["model"], model);
                 }
             }
         }

@@ -105,7 +105,13 @@ fn fields(request: &Value) -> (&'static str, &'static str) {
     }
 }
 
+/// One of several choices is a chunk; the only one comes in pieces.
 fn text_of_choice(chunks: Vec<&Value>, (field, other): (&str, &str)) -> String {
+    if let [whole] = &chunks[..] {
+        assert_eq!(whole["delta"]["role"], "assistant");
+        assert_eq!(whole["finish_reason"], "stop");
+        return whole["delta"][field].as_str().unwrap().to_owned();
+    }
     let [first, content @ .., last] = &chunks[..] else {
         panic!("a choice of {} chunks", chunks.len());
     };

@@ -182,7 +182,7 @@ impl Upstream {
         prompt.reply.usage = usage;
         let reply = protocol.reply(&prompt, "from the upstream", "up-1", 0);
         let response = Response::builder().header("content-type", reply.content_type);
-        self.replies(response.body(reply.body).unwrap());
+        self.replies(response.body(reply.body.whole()).unwrap());
     }
 
     /// The next request gets a stream whose pieces the test sends.

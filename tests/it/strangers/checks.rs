@@ -242,7 +242,8 @@ fn is_replied_to(protocol: Protocol, mut prompt: Prompt) {
                 .bytes()
                 .all(|b| (b' '..=b'~').contains(&b))
         );
-        let body = std::str::from_utf8(&reply.body).unwrap();
+        let body = reply.body.whole();
+        let body = std::str::from_utf8(&body).unwrap();
         let said: String = match stream {
             false => said(&serde_json::from_str(body).unwrap()).unwrap(),
             true => events(body).iter().filter_map(said).collect(),

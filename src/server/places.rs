@@ -1,0 +1,168 @@
+//! The places that connections take, and who gives way where they run out.
+
+use std::cmp::Reverse;
+use std::collections::HashMap;
+use std::io;
+use std::net::{IpAddr, SocketAddr};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::time::timeout;
+
+use super::activity::Activity;
+use crate::config::Limits;
+use crate::proxy::household;
+
+/// Connections over the limit that are told so at a time; the system keeps the rest waiting.
+const TURNED_AWAY: usize = 256;
+/// Of so many places one is kept free, as long as there are idle connections to give way.
+const KEPT_FREE: usize = 16;
+/// A connection waits so long for the place of one that gives way.
+const PATIENCE: Duration = Duration::from_secs(1);
+
+/// Bounds on connections, in all and of one address.
+pub(super) struct Places {
+    open: Arc<Semaphore>,
+    spare: Arc<Semaphore>,
+    kept_free: usize,
+    per_address: usize,
+    taken: Arc<Mutex<Taken>>,
+}
+
+#[derive(Default)]
+struct Taken {
+    next: u64,
+    connections: HashMap<u64, Arc<Activity>>,
+    addresses: HashMap<IpAddr, usize>,
+}
+
+/// The place of one connection, given back when it is dropped.
+pub(super) struct Place {
+    pub(super) activity: Arc<Activity>,
+    id: u64,
+    address: IpAddr,
+    taken: Arc<Mutex<Taken>>,
+    permit: OwnedSemaphorePermit,
+}
+
+/// A connection that came.
+pub(super) struct Accepted {
+    pub(super) stream: TcpStream,
+    pub(super) address: SocketAddr,
+    /// Whether it is one too many, so that its request is turned away.
+    pub(super) turned_away: bool,
+    pub(super) place: Place,
+    /// Where a place is about to be free for it.
+    awaited: Option<Arc<Semaphore>>,
+}
+
+impl Accepted {
+    /// Takes the place that another gives up for it, where there is one.
+    pub(super) async fn settle(&mut self) {
+        let Some(open) = self.awaited.take() else {
+            return;
+        };
+        if let Ok(Ok(permit)) = timeout(PATIENCE, open.acquire_owned()).await {
+            self.place.permit = permit;
+            self.turned_away = false;
+        }
+    }
+}
+
+impl Places {
+    pub(super) fn new(limits: &Limits) -> Self {
+        let connections = limits.connections.get();
+        let per_address = limits.connections_per_address;
+        Places {
+            open: Arc::new(Semaphore::new(connections)),
+            spare: Arc::new(Semaphore::new(TURNED_AWAY)),
+            kept_free: connections / KEPT_FREE,
+            per_address: per_address.map_or(usize::MAX, |most| most.get()),
+            taken: Arc::default(),
+        }
+    }
+
+    /// A spare place is held while one waits, and given back for an open one where there is any.
+    pub(super) async fn accept(&self, listener: &TcpListener) -> io::Result<Accepted> {
+        let spare = self.spare.clone().acquire_owned().await;
+        let spare = spare.map_err(io::Error::other)?;
+        let (stream, address) = listener.accept().await?;
+        stream.set_nodelay(true)?;
+        let household = household(address.ip().to_canonical());
+        let allowed = locked(&self.taken).of(household) < self.per_address;
+        let open = allowed.then(|| self.open.clone().try_acquire_owned().ok());
+        let open = open.flatten();
+        let turned_away = open.is_none();
+        let missing = self.kept_free.saturating_sub(self.open.available_permits());
+        let given_up = locked(&self.taken).make_room(missing);
+        let awaited = allowed && turned_away && given_up > 0;
+        Ok(Accepted {
+            stream,
+            address,
+            turned_away,
+            place: self.take(household, open.unwrap_or(spare)),
+            awaited: awaited.then(|| self.open.clone()),
+        })
+    }
+
+    fn take(&self, address: IpAddr, permit: OwnedSemaphorePermit) -> Place {
+        let activity = Arc::new(Activity::new());
+        let mut taken = locked(&self.taken);
+        let id = taken.next;
+        taken.next += 1;
+        taken.connections.insert(id, activity.clone());
+        *taken.addresses.entry(address).or_default() += 1;
+        Place {
+            activity,
+            id,
+            address,
+            taken: self.taken.clone(),
+            permit,
+        }
+    }
+}
+
+impl Taken {
+    fn of(&self, address: IpAddr) -> usize {
+        self.addresses.get(&address).copied().unwrap_or_default()
+    }
+
+    /// As many connections as are missing give way, those first that have been at nothing for the longest time.
+    /// How many are about to be gone.
+    fn make_room(&self, missing: usize) -> usize {
+        if missing == 0 {
+            return 0;
+        }
+        let connections = self.connections.values();
+        let (going, staying): (Vec<_>, Vec<_>) =
+            connections.partition(|activity| activity.give_way.is_cancelled());
+        let idle = staying
+            .into_iter()
+            .filter_map(|one| Some((one.idle()?, one)));
+        let mut idle: Vec<_> = idle.collect();
+        idle.sort_by_key(|(idle, _)| Reverse(*idle));
+        let more = missing.saturating_sub(going.len()).min(idle.len());
+        for (_, activity) in &idle[..more] {
+            activity.give_way.cancel();
+        }
+        going.len() + more
+    }
+}
+
+impl Drop for Place {
+    fn drop(&mut self) {
+        let mut taken = locked(&self.taken);
+        taken.connections.remove(&self.id);
+        let left = taken.of(self.address).saturating_sub(1);
+        match left {
+            0 => taken.addresses.remove(&self.address),
+            _ => taken.addresses.insert(self.address, left),
+        };
+    }
+}
+
+fn locked(taken: &Mutex<Taken>) -> MutexGuard<'_, Taken> {
+    taken.lock().unwrap_or_else(PoisonError::into_inner)
+}
