@@ -1,6 +1,6 @@
 # Two commands are enough: `make run` and `make test`. `make help` lists the rest.
 
-.PHONY: help build run demo test lint fuzz bench bench-proxy soak idle-streams model install clean
+.PHONY: help build run demo test attack lint fuzz bench bench-proxy soak idle-streams model install clean
 
 BINARY := target/release/intentgate
 PREFIX ?= /usr/local
@@ -13,6 +13,7 @@ help:
 	@echo "make demo         a day of a shop's traffic in a minute, and the report on it"
 	@echo "make test         set everything up and run every test"
 	@echo "make build        the release binary, and ONNX Runtime into runtime/"
+	@echo "make attack       what strangers may try, beside an honest client, in ten minutes"
 	@echo "make lint         format, clippy, docs, licences"
 	@echo "make fuzz         every parser of strangers' bytes, SECONDS (300) each; TARGETS names some"
 	@echo "make bench        what a verdict and a request cost"
@@ -37,6 +38,11 @@ test: runtime
 	cargo build --locked
 	tests/clients/run.sh target/debug/intentgate
 	tests/monitoring/run.sh target/debug/intentgate
+	cargo build --release --locked
+	ATTACK_FLOOR_MS=300 ATTACK_GROWTH_MIB=64 tests/attack/run.sh short
+
+attack: build
+	tests/attack/run.sh whole
 
 lint:
 	cargo fmt --check

@@ -379,28 +379,25 @@ impl Judge {
 
     fn candidates(&self, scores: &[f64]) -> Vec<Candidate> {
         let probabilities = softmax(scores, self.sharpness);
-        let mut candidates: Vec<_> = self
-            .topics
-            .iter()
-            .zip(scores.iter().zip(probabilities))
-            .map(|((topic, action), (score, probability))| Candidate {
-                topic: topic.clone(),
-                action: *action,
-                score: *score,
-                probability,
-            })
-            .collect();
-        candidates.sort_by(|a, b| b.score.total_cmp(&a.score));
-        let mut place = 0;
+        let mut order: Vec<_> = (0..scores.len()).collect();
+        order.sort_by(|a, b| scores[*b].total_cmp(&scores[*a]));
         let mut met = Vec::new();
-        candidates.retain(|candidate| {
-            place += 1;
-            let kind = (candidate.action, candidate.topic.intent().is_some());
+        let named = order.into_iter().enumerate().filter(|(place, topic)| {
+            let (topic, action) = &self.topics[*topic];
+            let kind = (*action, topic.intent().is_some());
             let first = !met.contains(&kind);
-            met.push(kind);
-            place <= NAMED || first
+            if first {
+                met.push(kind);
+            }
+            *place < NAMED || first
         });
-        candidates
+        let candidate = |topic: usize| Candidate {
+            topic: self.topics[topic].0.clone(),
+            action: self.topics[topic].1,
+            score: scores[topic],
+            probability: probabilities[topic],
+        };
+        named.map(|(_, topic)| candidate(topic)).collect()
     }
 }
 

@@ -16,6 +16,11 @@ pub fn resident() -> Option<u64> {
     Some(kibibytes << 10)
 }
 
+/// Has a crash leave no image of the memory behind: it would hold keys and customers' words.
+pub fn leave_no_core() {
+    rlimit::setrlimit(rlimit::Resource::CORE, 0, 0).ok();
+}
+
 /// Has large pieces always come from the system, and go back to it. For the start of the process.
 pub fn return_large_pieces() {
     #[cfg(all(target_os = "linux", target_env = "gnu"))]

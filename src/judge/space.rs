@@ -7,7 +7,7 @@
 //! span a space of few axes, in which everything else happens. With few examples the covariance is mostly
 //! guesswork and is drawn towards the sphere.
 
-use nalgebra::DMatrix;
+use nalgebra::{DMatrix, DVector};
 
 use super::Group;
 use super::cholesky::cholesky;
@@ -195,7 +195,7 @@ impl Axes {
             None => means.clone(),
         };
         // Everything that follows lies in the span of the means, so their Gram matrix is enough.
-        let gram = means.tr_mul(&solved).cast::<f64>();
+        let gram = (means.transpose() * &solved).cast::<f64>();
         let along = &solved * discriminants(&gram).cast::<f32>();
         Axes {
             rows: along.transpose(),
@@ -208,17 +208,28 @@ impl Axes {
     }
 }
 
+/// With more groups than this, only the widest axes are looked for: all of them would take the cube of the groups.
+const ALL_AXES: usize = 256;
+/// How many are then, and in how many rounds.
+const WIDEST_AXES: usize = 96;
+const ROUNDS: usize = 8;
+
 /// Orthonormal axes, in the measure of `gram`, of the space that the means of the groups span.
 fn discriminants(gram: &DMatrix<f64>) -> DMatrix<f64> {
     let groups = gram.nrows();
-    let share = 1.0 / groups.max(1) as f64;
-    let around = DMatrix::identity(groups, groups).add_scalar(-share);
-    let eigen = around.tr_mul(&(gram * &around)).symmetric_eigen();
-    let widest = eigen.eigenvalues.max();
+    let spread = around_the_mean(gram);
+    let (values, vectors) = match groups > ALL_AXES {
+        true => widest(&spread),
+        false => {
+            let eigen = spread.symmetric_eigen();
+            (eigen.eigenvalues, eigen.eigenvectors)
+        }
+    };
+    let widest = values.max();
     let mut kept = Vec::new();
-    for (vector, value) in eigen.eigenvectors.column_iter().zip(&eigen.eigenvalues) {
+    for (vector, value) in vectors.column_iter().zip(&values) {
         if *value > NARROWEST * widest {
-            kept.push(&around * vector / value.sqrt());
+            kept.push(vector.add_scalar(-vector.mean()) / value.sqrt());
         }
     }
     if kept.is_empty() {
@@ -227,9 +238,31 @@ fn discriminants(gram: &DMatrix<f64>) -> DMatrix<f64> {
     DMatrix::from_columns(&kept)
 }
 
+/// The Gram matrix of what lies around the mean, by that of what lies around the origin.
+fn around_the_mean(gram: &DMatrix<f64>) -> DMatrix<f64> {
+    let (of_rows, of_columns, of_all) = (gram.column_mean(), gram.row_mean(), gram.mean());
+    DMatrix::from_fn(gram.nrows(), gram.ncols(), |row, column| {
+        gram[(row, column)] - of_rows[row] - of_columns[column] + of_all
+    })
+}
+
+/// The greatest eigenvalues and their vectors, by subspace iteration with a Rayleigh-Ritz step (Golub and Van Loan,
+/// "Matrix Computations", 8.2).
+fn widest(matrix: &DMatrix<f64>) -> (DVector<f64>, DMatrix<f64>) {
+    // Any start will do that is not orthogonal to what is looked for, and the same each time.
+    let start = |row: usize, column: usize| ((row * 31 + column * 17 + 7) % 101) as f64 - 50.0;
+    let mut basis = DMatrix::from_fn(matrix.nrows(), WIDEST_AXES, start)
+        .qr()
+        .q();
+    for _ in 0..ROUNDS {
+        basis = (matrix * basis).qr().q();
+    }
+    let small = (basis.transpose() * (matrix * &basis)).symmetric_eigen();
+    (small.eigenvalues, basis * small.eigenvectors)
+}
+
 #[cfg(test)]
 mod tests {
-    use nalgebra::DVector;
     use serde_json::Value;
 
     use super::super::density::Density;
@@ -298,6 +331,26 @@ mod tests {
                 assert!(near(*score, *expected), "{scores:?} {expected:?}");
             }
         }
+    }
+
+    #[test]
+    fn the_widest_axes_of_many_are_those_of_all() {
+        let random = |row: usize, column: usize| {
+            ((row * 7919 + column * 104_729) % 1_000) as f64 / 1e3 - 0.5
+        };
+        let wide = DMatrix::from_fn(300, 40, random);
+        let matrix = &wide * wide.transpose();
+        let (values, vectors) = widest(&matrix);
+        let all = matrix.clone().symmetric_eigen().eigenvalues;
+        assert!(
+            near(values.max(), all.max()),
+            "{} {}",
+            values.max(),
+            all.max()
+        );
+        let at = values.imax();
+        let (vector, value) = (vectors.column(at), values[at]);
+        assert!((&matrix * vector - vector * value).norm() < 1e-6 * value);
     }
 
     #[test]

@@ -30,6 +30,8 @@ const NAP: Duration = Duration::from_millis(25);
 const SHORT_NAP: Duration = Duration::from_millis(2);
 /// So many entries are written at once, be it early.
 const BATCH: usize = 4_096;
+/// A full disk is not tried again for each entry that comes.
+const BETWEEN: Duration = Duration::from_millis(50);
 /// What is kept is written this often: so much is lost at most where the process is killed.
 const FLUSH: Duration = Duration::from_millis(500);
 /// Reviews by people are counted this often.
@@ -105,7 +107,7 @@ impl Clerk {
             while let Ok(note) = self.notes.try_recv() {
                 nap = SHORT_NAP;
                 panics::caught("ledger", || self.enter(note));
-                if self.journal.waiting() >= BATCH {
+                if self.journal.waiting() >= BATCH && flushed.elapsed() >= BETWEEN {
                     panics::caught("journal", || self.journal.flush());
                     flushed = Instant::now();
                 }
@@ -143,7 +145,8 @@ impl Clerk {
 
     fn enter(&mut self, mut note: Box<Note>) {
         self.bytes.fetch_sub(note.size(), Ordering::Relaxed);
-        if !Arc::ptr_eq(&note.terms, &self.terms) {
+        // A long stream ends under the terms that it began under; the journal goes by the newest.
+        if note.terms.since > self.terms.since {
             self.terms = note.terms.clone();
             self.journal.configure(&self.terms.journal);
             self.begin_sums();

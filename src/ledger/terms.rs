@@ -1,5 +1,7 @@
 //! What the configuration says of prices, and of what is kept.
 
+use std::time::Instant;
+
 use crate::chat::Usage;
 use crate::config::{self, Config, Tokenizers};
 use crate::problem::Problems;
@@ -7,6 +9,8 @@ use crate::problem::Problems;
 /// Prices, tokenizers and what is kept, as a request saw them.
 #[derive(Debug)]
 pub struct Terms {
+    /// When they were read: of two the later hold.
+    pub(super) since: Instant,
     pub(super) prices: config::Prices,
     pub(super) journal: config::Journal,
     /// The share of rejections that is forwarded as a sample.
@@ -21,6 +25,7 @@ impl Terms {
     /// Those that cannot be read.
     pub fn new(config: &Config) -> Result<Self, Problems> {
         Ok(Terms {
+            since: Instant::now(),
             tokenizers: config.prices.tokenizers()?,
             prices: config.prices.clone(),
             journal: config.journal.clone(),

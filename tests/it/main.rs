@@ -15,6 +15,7 @@ mod commands;
 mod conversations;
 mod eval;
 mod faults;
+mod fields;
 mod files;
 mod hub;
 mod journal;
