@@ -32,6 +32,7 @@ pub use fault::Fault;
 pub use usage::{Heard, Usage, UsageReader, UsageSource};
 
 use crate::language::Language;
+use unpack::Coding;
 
 /// A protocol that is judged.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -175,11 +176,41 @@ impl Protocol {
         }
     }
 
+    /// Reads a request's body as it came: unpacked where it is compressed by `coding`, its `Content-Encoding`, to
+    /// no more than `most` bytes.
+    ///
+    /// # Errors
+    /// As [`Protocol::prompt`]; and what is no body of that coding, or holds more.
+    pub fn prompt_of(
+        self,
+        body: &[u8],
+        coding: Option<&[u8]>,
+        most: usize,
+    ) -> Result<Prompt, Unreadable> {
+        let coding = coding.map(<[u8]>::trim_ascii);
+        let coding = coding.filter(|coding| !coding.eq_ignore_ascii_case(b"identity"));
+        let Some(name) = coding else {
+            return self.prompt(body);
+        };
+        let known = Coding::named(name).ok_or_else(|| {
+            let name = String::from_utf8_lossy(name);
+            Unreadable(format!(
+                "the body's Content-Encoding is {name}; gzip, deflate, br and zstd are read"
+            ))
+        })?;
+        let unpacked = known.whole(body, most);
+        let unpacked = unpacked
+            .map_err(|error| Unreadable(format!("the body could not be unpacked: {error}")))?;
+        self.prompt(&unpacked)
+    }
+
     /// Reads a request's body.
     ///
     /// # Errors
     /// What no server of this protocol could read either.
     pub fn prompt(self, body: &[u8]) -> Result<Prompt, Unreadable> {
+        let body = body.strip_prefix(BYTE_ORDER_MARK).unwrap_or(body);
+        ensure_utf8(body)?;
         match self {
             Protocol::ChatCompletions => chat_completions::prompt(body),
             Protocol::Responses => responses::prompt(body),
@@ -227,6 +258,25 @@ impl Prompt {
         }
     }
 }
+
+/// What some clients write before a text in UTF-8.
+const BYTE_ORDER_MARK: &[u8] = b"\xef\xbb\xbf";
+
+/// JSON is UTF-8; what was written in another encoding would be judged as what it is not. A byte here and there is
+/// mended, as upstreams do.
+fn ensure_utf8(body: &[u8]) -> Result<(), Unreadable> {
+    let broken = body.utf8_chunks().filter(|part| !part.invalid().is_empty());
+    match broken.take(BROKEN_BYTES + 1).count() {
+        0..=BROKEN_BYTES => Ok(()),
+        _ => Err(Unreadable(
+            "the body is not UTF-8, as JSON has to be; it may be GBK or another encoding"
+                .to_owned(),
+        )),
+    }
+}
+
+/// Places in a body that are no UTF-8 and may be slips.
+const BROKEN_BYTES: usize = 2;
 
 impl Reply {
     /// A body of JSON.

@@ -16,7 +16,8 @@ use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use futures_util::future::{Either, select};
-use http::{Request, Response};
+use http::header::CONTENT_ENCODING;
+use http::{HeaderValue, Request, Response};
 use hyper::body::Incoming;
 use tower::{Layer, ServiceExt, service_fn};
 
@@ -162,6 +163,7 @@ impl Journey<'_> {
         let settings = &self.serving.settings;
         let protocol = match route {
             Route::Judge(protocol) => protocol,
+            Route::Welcome => return Ok(exchange.welcome()),
             Route::PassThrough(path) => {
                 let passed = &self.metrics.passed_through;
                 passed.with_label_values(&[&*path]).inc();
@@ -176,7 +178,10 @@ impl Journey<'_> {
         }
         let request = body::read(request, &settings.limits).await?;
         exchange.unread = false;
-        let prompt = protocol.prompt(request.body());
+        let coding = request.headers().get(CONTENT_ENCODING);
+        let coding = coding.map(HeaderValue::as_bytes);
+        let most = settings.limits.body;
+        let prompt = protocol.prompt_of(request.body(), coding, most);
         if let Ok(prompt) = &prompt {
             exchange.asked(prompt, &self.serving.snapshot, request.body());
         }
@@ -254,7 +259,8 @@ impl Journey<'_> {
         exchange: &mut Exchange,
         mixed: bool,
     ) -> Result<Response<ResponseBody>, Refusal> {
-        headers::prepare_request(request.headers_mut(), &exchange.id, mixed);
+        let forwarded = &self.serving.settings.forward_headers;
+        headers::prepare_request(request.headers_mut(), &exchange.id, mixed, forwarded);
         exchange.sending(request.headers_mut());
         let sent = Instant::now();
         let mut response = self.serving.settings.upstreams.send(request).await?;

@@ -32,6 +32,32 @@ impl Coding {
         }
     }
 
+    /// All that a body holds.
+    ///
+    /// # Errors
+    /// Where it is cut off or damaged, or holds more than `most` bytes.
+    pub(super) fn whole(self, body: &[u8], most: usize) -> io::Result<Vec<u8>> {
+        let mut whole = Vec::new();
+        let bound = most as u64 + 1;
+        match self {
+            Coding::Gzip => MultiGzDecoder::new(body)
+                .take(bound)
+                .read_to_end(&mut whole),
+            Coding::Deflate => ZlibDecoder::new(body).take(bound).read_to_end(&mut whole),
+            Coding::Brotli => Decompressor::new(body, PIECE)
+                .take(bound)
+                .read_to_end(&mut whole),
+            Coding::Zstd => StreamingDecoder::new(body)
+                .map_err(io::Error::other)?
+                .take(bound)
+                .read_to_end(&mut whole),
+        }?;
+        match whole.len() > most {
+            true => Err(io::Error::other("it holds more than it may")),
+            false => Ok(whole),
+        }
+    }
+
     /// Hands on what a body holds, up to where it is cut off, damaged or too large.
     pub(super) fn unpack(self, body: &[u8], each: impl FnMut(&[u8])) {
         let result = match self {

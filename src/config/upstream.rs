@@ -45,6 +45,8 @@ pub struct Upstream {
     pub retry_wait: Duration,
     /// Paths that pass unjudged, each with everything below it.
     pub pass_through: Vec<String>,
+    /// Headers of clients that go upstream although they are about the client or another site.
+    pub forward_headers: Vec<String>,
     /// Who is asked where this one cannot reply, in order.
     pub fallback: Vec<Fallback>,
     /// What `tls_roots` holds.
@@ -110,6 +112,19 @@ impl Upstream {
             problems.extend(fallback.check(index));
         }
         problems.extend(self.check_names());
+        for name in &self.forward_headers {
+            if name.parse::<http::HeaderName>().is_err() {
+                problems.push((
+                    "upstream.forward_headers".to_owned(),
+                    Phrase::new(
+                        format!("\"{name}\" 不是请求头的名字；请写如 \"x-forwarded-for\""),
+                        format!(
+                            "\"{name}\" is no name of a header; write such as \"x-forwarded-for\""
+                        ),
+                    ),
+                ));
+            }
+        }
         for path in self
             .pass_through
             .iter()
@@ -221,6 +236,7 @@ impl Default for Upstream {
             idle_timeout: Duration::from_secs(120),
             total_timeout: Duration::from_secs(600),
             retry_wait: Duration::from_secs(2),
+            forward_headers: Vec::new(),
             pass_through: [
                 "/v1/models",
                 "/v1/embeddings",
@@ -248,7 +264,14 @@ pub(super) fn base_url<'de, D: Deserializer<'de>>(
         if text.is_empty() {
             return Some(None);
         }
-        let url = Url::parse(text.trim_end_matches('/')).ok()?;
+        let mut url = Url::parse(text.trim_end_matches('/')).ok()?;
+        // Of an endpoint's own address, as providers' pages show it, the base.
+        let judged = Protocol::ALL.map(|protocol| protocol.path().trim_start_matches("/v1"));
+        let path = url.path().to_owned();
+        let base = judged.iter().find_map(|judged| path.strip_suffix(judged));
+        if let Some(base) = base {
+            url.set_path(base);
+        }
         let usable = matches!(url.scheme(), "http" | "https")
             && url.has_host()
             && url.query().is_none()

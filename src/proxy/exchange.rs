@@ -266,6 +266,16 @@ impl Exchange {
         self.local(reply.content_type, reply.body)
     }
 
+    /// What a person sees who opens the address in a browser, and a health check that knows no better.
+    pub(super) fn welcome(&self) -> Response<ResponseBody> {
+        let text = "intentgate is here. Set a client's base URL to this address with /v1 behind it.\n\
+            这里是 intentgate。请把客户端的 base URL 设为本地址加 /v1。\n";
+        self.local(
+            "text/plain; charset=utf-8",
+            ReplyBody::Whole(text.as_bytes().into()),
+        )
+    }
+
     /// A response with a body made here.
     pub(super) fn local(
         &self,

@@ -20,6 +20,25 @@ pub(super) const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id"
 /// The same, where Anthropic's clients look for it.
 pub(super) const ANTHROPIC_REQUEST_ID: HeaderName = HeaderName::from_static("request-id");
 
+/// What says who the client is and where it came from, or is for another site: none of the LLM's business unless the
+/// operator says so.
+const PRIVATE: [&str; 14] = [
+    "cookie",
+    "referer",
+    "origin",
+    "forwarded",
+    "via",
+    "x-forwarded-for",
+    "x-forwarded-host",
+    "x-forwarded-proto",
+    "x-forwarded-port",
+    "x-forwarded-server",
+    "x-real-ip",
+    "x-client-ip",
+    "true-client-ip",
+    "cf-connecting-ip",
+];
+
 /// The longest id that is taken from a client.
 const MAX_ID_LENGTH: usize = 128;
 
@@ -65,8 +84,18 @@ pub(super) fn ensure_one_host<B>(request: &Request<B>) -> Result<(), Refusal> {
 }
 
 /// A client's headers as the upstream gets them. What only the gate may say is taken from no client.
-pub(super) fn prepare_request(headers: &mut HeaderMap, id: &RequestId, mixed: bool) {
+pub(super) fn prepare_request(
+    headers: &mut HeaderMap,
+    id: &RequestId,
+    mixed: bool,
+    forwarded: &[HeaderName],
+) {
     remove_hop_by_hop(headers);
+    for name in PRIVATE {
+        if !forwarded.iter().any(|forwarded| forwarded == name) {
+            headers.remove(name);
+        }
+    }
     // Both are the upstream connection's: its host, and the length of the body as sent.
     headers.remove(HOST);
     headers.remove(CONTENT_LENGTH);

@@ -12,6 +12,8 @@ use crate::chat::Protocol;
 pub(super) enum Route {
     /// Its question is judged.
     Judge(Protocol),
+    /// The gateway says what it is.
+    Welcome,
     /// It goes upstream as it is. The configured path that it is, or is below.
     PassThrough(Arc<str>),
 }
@@ -69,6 +71,9 @@ impl Routes {
                     allowed: Method::POST.to_string(),
                 }),
             };
+        }
+        if path == "/" && [Method::GET, Method::HEAD].contains(method) {
+            return Ok(Route::Welcome);
         }
         let passing = self.pass_through.iter().find(|passing| passing.holds(path));
         let passing = passing.ok_or_else(|| Refusal::NotServed(path.to_owned()))?;
@@ -183,7 +188,8 @@ mod tests {
             (Method::POST, "/v1/responses/resp_1/cancel", None),
             (Method::POST, "/v1/messages/count_tokens", None),
             (Method::POST, "/v1/messages/batches", None),
-            (Method::GET, "/", None),
+            (Method::GET, "/", Some(Route::Welcome)),
+            (Method::POST, "/", None),
         ] {
             assert_eq!(
                 routes.route(&method, path).ok(),
@@ -199,6 +205,9 @@ mod tests {
             path in "(/v1/models)?(/|\\.|\\\\|%2[eEfF]|%5[cC]|%[0-9a-f]{2}|v1|models|chat|[a-z;]|\\PC){0,12}"
         ) {
             let routes = Routes::new(&["/v1/models".to_owned()]);
+            if path == "/" {
+                return Ok(());
+            }
             if let Ok(route) = routes.route(&Method::GET, &path) {
                 prop_assert_eq!(route, Route::PassThrough("/v1/models".into()));
                 prop_assert!(path == "/v1/models" || path.starts_with("/v1/models/"));

@@ -7,6 +7,7 @@ use std::net::IpAddr;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use arc_swap::ArcSwap;
+use http::HeaderName;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use url::Url;
 
@@ -42,6 +43,8 @@ pub struct Settings {
     /// Prices, and what is kept.
     pub terms: Arc<Terms>,
     pub(super) access: Access,
+    /// Headers that go upstream although they are about the client.
+    pub(super) forward_headers: Vec<HeaderName>,
     pub(super) routes: Routes,
     room: Arc<Room>,
 }
@@ -94,6 +97,11 @@ impl Settings {
             limits: limits.clone(),
             terms: Arc::new(Terms::new(config)?),
             access,
+            forward_headers: upstream
+                .forward_headers
+                .iter()
+                .filter_map(|name| name.parse().ok())
+                .collect(),
             routes: Routes::new(&upstream.pass_through),
             room,
         })

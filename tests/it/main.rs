@@ -53,4 +53,5 @@ mod tokens;
 mod traces;
 mod upstreams;
 mod wire;
+mod wire_forms;
 mod wording;
