@@ -1,9 +1,11 @@
 # Two commands are enough: `make run` and `make test`. `make help` lists the rest.
 
-.PHONY: help build run demo test attack lint fuzz bench bench-proxy soak idle-streams model install clean
+.PHONY: help build run demo test attack simulate lint fuzz bench bench-proxy soak idle-streams model install clean
 
 BINARY := target/release/intentgate
 PREFIX ?= /usr/local
+# How many `make simulate` runs.
+SEEDS ?= 10000
 # What `make fuzz` runs, each so long.
 TARGETS ?= $(notdir $(basename $(wildcard fuzz/src/bin/*.rs)))
 SECONDS ?= 300
@@ -12,6 +14,7 @@ help:
 	@echo "make run          set everything up and start the gateway (demo LLM unless upstream.url is set)"
 	@echo "make demo         a day of a shop's traffic in a minute, and the report on it"
 	@echo "make test         set everything up and run every test"
+	@echo "make simulate     the proxy in simulated time, under 10,000 seeds of faults; SEEDS says how many"
 	@echo "make build        the release binary, and ONNX Runtime into runtime/"
 	@echo "make attack       what strangers may try, beside an honest client, in ten minutes"
 	@echo "make lint         format, clippy, docs, licences"
@@ -43,6 +46,9 @@ test: runtime
 
 attack: build
 	tests/attack/run.sh whole
+
+simulate: runtime
+	SEEDS=$(SEEDS) cargo test --locked --test simulate
 
 lint:
 	cargo fmt --check

@@ -10,6 +10,8 @@ mod tls;
 
 use std::convert::Infallible;
 use std::error::Error;
+use std::io;
+use std::net::SocketAddr;
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -18,7 +20,8 @@ use http_body::Body;
 use hyper::body::Incoming;
 use hyper_util::rt::TokioTimer;
 use hyper_util::server::conn::auto::Builder;
-use tokio::net::TcpListener;
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::net::{TcpListener, TcpStream};
 use tokio::time::timeout;
 use tokio_io_timeout::TimeoutWriter;
 
@@ -41,20 +44,39 @@ const CONNECTION_WINDOW: u32 = 512 << 10;
 /// Requests at a time on one connection of HTTP/2.
 const STREAMS: u32 = 100;
 
+/// Where connections come from: the system's network, or one that a test has made.
+pub trait Listen: Send + Sync + 'static {
+    /// One connection.
+    type Stream: AsyncRead + AsyncWrite + Send + 'static;
+
+    /// The next connection, and the address of its other end.
+    fn accept(&self) -> impl Future<Output = io::Result<(Self::Stream, SocketAddr)>> + Send;
+}
+
+impl Listen for TcpListener {
+    type Stream = TcpStream;
+
+    async fn accept(&self) -> io::Result<(TcpStream, SocketAddr)> {
+        let (stream, address) = TcpListener::accept(self).await?;
+        stream.set_nodelay(true)?;
+        Ok((stream, address))
+    }
+}
+
 /// Where connections come in, and what they are held to.
 #[derive(Debug)]
-pub struct Door {
+pub struct Door<L = TcpListener> {
     /// Where they come from.
-    pub listener: TcpListener,
+    pub listener: L,
     /// How they are encrypted; none where they are not.
     pub tls: Option<Tls>,
     /// How many there may be, of what size, in what time.
     pub limits: Limits,
 }
 
-impl Door {
+impl<L> Door<L> {
     /// One that is not encrypted.
-    pub fn plain(listener: TcpListener, limits: &Limits) -> Self {
+    pub fn plain(listener: L, limits: &Limits) -> Self {
         Door {
             listener,
             tls: None,
@@ -65,8 +87,9 @@ impl Door {
 
 /// Accepts connections and has `answer` called for each request, with a [`Peer`] in its extensions, until the
 /// tasks are told to stop; running connections then finish what they are at.
-pub async fn serve<F, A, B>(door: Door, tasks: Tasks, answer: F)
+pub async fn serve<L, F, A, B>(door: Door<L>, tasks: Tasks, answer: F)
 where
+    L: Listen,
     F: Fn(Request<Incoming>) -> A + Clone + Send + 'static,
     A: Future<Output = Result<Response<B>, Infallible>> + Send + 'static,
     B: Body<Data = Bytes> + Send + 'static,
@@ -80,9 +103,11 @@ where
     let places = Places::new(&limits);
     let builder = builder(&limits, &tasks);
     loop {
+        // What comes together is looked at in one order, here and below: a run can be had again.
         let accepted = tokio::select! {
-            accepted = places.accept(&listener) => accepted,
+            biased;
             () = tasks.stopped() => return,
+            accepted = places.accept(&listener) => accepted,
         };
         let mut accepted = match accepted {
             Ok(accepted) => accepted,

@@ -4,12 +4,14 @@
 //! Where one cannot reply the next is asked, before the first byte and only where the request cannot have been
 //! worked on; `retry` says when. One that keeps failing is left alone; [`breaker`](crate::breaker) says for how long.
 
+mod carry;
 mod connection;
 pub mod demo;
 mod keys;
 mod reply;
 mod retry;
 
+use std::error::Error;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -20,6 +22,7 @@ use tokio::time::sleep;
 
 use crate::config;
 use crate::metrics::Metrics;
+pub use carry::Carry;
 pub(crate) use connection::is_loopback;
 use connection::{Leave, Upstream, label};
 pub use keys::X_API_KEY;
@@ -51,16 +54,16 @@ pub enum Outgoing {
 pub enum UpstreamError {
     /// No connection, TLS included; nothing was sent.
     #[error("the upstream cannot be reached: {0}")]
-    Unreachable(#[source] reqwest::Error),
+    Unreachable(#[source] Box<dyn Error + Send + Sync>),
     /// The connection broke before the reply's headers.
     #[error("the upstream broke off before it replied: {0}")]
-    BrokeOff(#[source] reqwest::Error),
+    BrokeOff(#[source] Box<dyn Error + Send + Sync>),
     /// No reply's headers within the time.
     #[error("the upstream did not begin to reply within {}", humantime::format_duration(*.0))]
     TimedOut(Duration),
     /// The request's own body broke off on its way through.
     #[error("the request's body broke off: {0}")]
-    RequestBroke(#[source] reqwest::Error),
+    RequestBroke(#[source] Box<dyn Error + Send + Sync>),
     /// Every upstream is left alone after failures; none was asked.
     #[error("every upstream has failed and is left alone for {}", humantime::format_duration(*retry_after))]
     Unavailable {
@@ -80,10 +83,23 @@ impl Upstreams {
         metrics: &Metrics,
         previous: Option<&Upstreams>,
     ) -> anyhow::Result<Self> {
+        Upstreams::carried(config, metrics, previous, None)
+    }
+
+    /// The same, with something else to carry requests to those that `previous` does not have.
+    ///
+    /// # Errors
+    /// Those of [`Upstreams::new`].
+    pub fn carried(
+        config: &config::Upstream,
+        metrics: &Metrics,
+        previous: Option<&Upstreams>,
+        carrier: Option<&Arc<dyn Carry>>,
+    ) -> anyhow::Result<Self> {
         let known = previous.map_or(&[][..], |previous| &previous.list);
         let one = |endpoint: config::Endpoint| match known.iter().find(|u| u.config == endpoint) {
             Some(same) => Ok(same.clone()),
-            None => Upstream::new(endpoint, metrics).map(Arc::new),
+            None => Upstream::new(endpoint, metrics, carrier).map(Arc::new),
         };
         let list: Vec<_> = config
             .endpoints()
@@ -220,28 +236,4 @@ impl Tried<'_> {
         };
         (self.outcome.is_err(), wait)
     }
-}
-
-impl UpstreamError {
-    fn of(error: reqwest::Error) -> Self {
-        if error.is_connect() {
-            return UpstreamError::Unreachable(error);
-        }
-        match is_of_request(&error) {
-            true => UpstreamError::RequestBroke(error),
-            false => UpstreamError::BrokeOff(error),
-        }
-    }
-}
-
-/// Whether it was the body on its way through that failed, not the upstream.
-fn is_of_request(error: &reqwest::Error) -> bool {
-    let mut source = std::error::Error::source(error);
-    while let Some(inner) = source {
-        if inner.downcast_ref().is_some_and(hyper::Error::is_user) {
-            return true;
-        }
-        source = inner.source();
-    }
-    false
 }

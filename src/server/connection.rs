@@ -49,6 +49,7 @@ impl<F: Future + Send + 'static> Executor<F> for Streams {
         self.tasks.spawn("http2", async move {
             let stream = PACE.scope(pace.clone(), stream);
             tokio::select! {
+                biased;
                 _ = stream => {}
                 // Dropped, a stream is reset.
                 () = pace.stalled_for(stall) => tracing::debug!("a client does not take its reply"),
@@ -131,12 +132,14 @@ where
         };
         // Told to finish, it ends after the request that it is at.
         let ended = tokio::select! {
+            biased;
             ended = connection.as_mut() => ended,
             () = unused(&asked, self.first_request) => return,
             () = self.activity.give_way.cancelled() => return,
             () = finish => {
                 connection.as_mut().graceful_shutdown();
                 tokio::select! {
+                    biased;
                     ended = connection => ended,
                     () = stalled_at_the_end(&self.tasks, &pace) => return,
                     // HTTP/2 waits for its client to say that it has heard.

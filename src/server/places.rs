@@ -1,16 +1,16 @@
 //! The places that connections take, and who gives way where they run out.
 
 use std::cmp::Reverse;
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::io;
 use std::net::{IpAddr, SocketAddr};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::timeout;
 
+use super::Listen;
 use super::activity::Activity;
 use crate::config::Limits;
 use crate::proxy::household;
@@ -34,7 +34,8 @@ pub(super) struct Places {
 #[derive(Default)]
 struct Taken {
     next: u64,
-    connections: HashMap<u64, Arc<Activity>>,
+    /// In the order in which they came.
+    connections: BTreeMap<u64, Arc<Activity>>,
     addresses: HashMap<IpAddr, usize>,
 }
 
@@ -48,8 +49,8 @@ pub(super) struct Place {
 }
 
 /// A connection that came.
-pub(super) struct Accepted {
-    pub(super) stream: TcpStream,
+pub(super) struct Accepted<S> {
+    pub(super) stream: S,
     pub(super) address: SocketAddr,
     /// Whether it is one too many, so that its request is turned away.
     pub(super) turned_away: bool,
@@ -58,7 +59,7 @@ pub(super) struct Accepted {
     awaited: Option<Arc<Semaphore>>,
 }
 
-impl Accepted {
+impl<S> Accepted<S> {
     /// Takes the place that another gives up for it, where there is one.
     pub(super) async fn settle(&mut self) {
         let Some(open) = self.awaited.take() else {
@@ -85,11 +86,10 @@ impl Places {
     }
 
     /// A spare place is held while one waits, and given back for an open one where there is any.
-    pub(super) async fn accept(&self, listener: &TcpListener) -> io::Result<Accepted> {
+    pub(super) async fn accept<L: Listen>(&self, listener: &L) -> io::Result<Accepted<L::Stream>> {
         let spare = self.spare.clone().acquire_owned().await;
         let spare = spare.map_err(io::Error::other)?;
         let (stream, address) = listener.accept().await?;
-        stream.set_nodelay(true)?;
         let household = household(address.ip().to_canonical());
         let allowed = locked(&self.taken).of(household) < self.per_address;
         let open = allowed.then(|| self.open.clone().try_acquire_owned().ok());

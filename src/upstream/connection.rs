@@ -1,6 +1,6 @@
 //! One upstream: its pool of connections, its key, the times it has, and whether it is well.
 
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use anyhow::Context;
@@ -11,7 +11,7 @@ use url::Url;
 
 use super::keys::{self, Key};
 use super::reply::ReplyBody;
-use super::{UpstreamError, retry};
+use super::{Carry, UpstreamError, retry};
 use crate::breaker::{Admission, Breaker};
 use crate::config::Endpoint;
 use crate::language::say;
@@ -27,17 +27,24 @@ const PING: Duration = Duration::from_secs(20);
 pub(super) struct Upstream {
     pub(super) config: Endpoint,
     client: reqwest::Client,
+    carrier: Arc<dyn Carry>,
     key: Option<Key>,
     breaker: Mutex<Breaker>,
     metrics: Metrics,
 }
 
 impl Upstream {
-    pub(super) fn new(config: Endpoint, metrics: &Metrics) -> anyhow::Result<Self> {
+    /// Requests are carried by the carrier, where there is one, else by reqwest.
+    pub(super) fn new(
+        config: Endpoint,
+        metrics: &Metrics,
+        carrier: Option<&Arc<dyn Carry>>,
+    ) -> anyhow::Result<Self> {
         let name = &config.name;
         let client = client(&config).with_context(|| format!("the upstream {name}"))?;
         metrics.upstream_open.with_label_values(&[name]).set(0);
         Ok(Upstream {
+            carrier: carrier.map_or_else(|| Arc::new(client.clone()) as _, Arc::clone),
             client,
             key: config.api_key.as_ref().map(Key::new).transpose()?,
             breaker: Mutex::new(Breaker::default()),
@@ -167,11 +174,9 @@ impl Leave<'_> {
         self.result = Some("client_left");
         let sent = Instant::now();
         let allowed = config.first_byte_timeout.min(config.total_timeout);
-        let outcome = match timeout(allowed, request.send()).await {
-            Ok(Ok(reply)) => Ok(Response::from(reply)),
-            Ok(Err(error)) => Err(UpstreamError::of(error)),
-            Err(_) => Err(UpstreamError::TimedOut(allowed)),
-        };
+        let carrying = async { self.upstream.carrier.carry(request.build()?).await };
+        let outcome = timeout(allowed, carrying).await;
+        let outcome = outcome.unwrap_or(Err(UpstreamError::TimedOut(allowed)));
         self.settle(&outcome);
         let (silence, total) = (config.idle_timeout, config.total_timeout);
         outcome.map(|reply| reply.map(|body| ReplyBody::new(body, sent, silence, total)))
@@ -254,7 +259,7 @@ mod tests {
                 ..config::Upstream::default()
             };
             let endpoint = config.endpoints().remove(0);
-            let upstream = Upstream::new(endpoint, &Metrics::new().unwrap()).unwrap();
+            let upstream = Upstream::new(endpoint, &Metrics::new().unwrap(), None).unwrap();
             assert_eq!(upstream.url(&path.parse().unwrap()).as_str(), expected);
         }
     }
