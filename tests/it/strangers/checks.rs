@@ -324,7 +324,14 @@ pub fn strings(inside: &[u8]) {
         completions(&body);
         return;
     };
-    let prompt = Protocol::Completions.prompt(&body).unwrap();
+    let broken = body.utf8_chunks().filter(|part| !part.invalid().is_empty());
+    let read = Protocol::Completions.prompt(&body);
+    // A slip is mended; what is broken all over is another encoding.
+    if broken.count() > 2 {
+        assert!(read.is_err());
+        return;
+    }
+    let prompt = read.unwrap();
     match text.trim() {
         "" => assert_eq!(prompt.text, Text::None),
         text => assert_eq!(prompt.text, Text::Question(text.to_owned())),
