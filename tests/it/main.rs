@@ -16,6 +16,7 @@ mod conversations;
 mod eval;
 mod faults;
 mod files;
+mod forget;
 mod hub;
 mod journal;
 mod journal_bounds;
