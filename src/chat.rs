@@ -74,6 +74,13 @@ pub struct Asker {
     pub opening: String,
 }
 
+impl Asker {
+    /// A front end's name for its user, as far as it is kept; none where it is empty.
+    pub fn name(user: &str) -> Option<String> {
+        json::Word(Some(user.to_owned())).into_name()
+    }
+}
+
 /// How a reply made here is to look, as the request has it. What a protocol does not have stays at its default.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct ReplyShape {

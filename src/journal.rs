@@ -10,6 +10,7 @@
 mod completions;
 mod error;
 mod file;
+mod forget;
 mod open;
 pub mod read;
 mod retention;
@@ -27,6 +28,7 @@ use trouble::Trouble;
 pub use completions::Completions;
 pub use error::Error;
 pub use file::{open_for_reading, open_for_writing, path};
+pub use forget::{forget, rewrite};
 pub use reviews::{Reviews, reviews};
 
 /// The most entries that wait to be written; more are dropped.
@@ -160,7 +162,8 @@ impl Journal {
 
     /// Takes another configuration. What waits is written to where it was to go.
     pub fn configure(&mut self, config: &config::Journal) {
-        if path(config) != path(&self.config) {
+        let moves = path(config) != path(&self.config);
+        if moves {
             self.flush();
             self.open = None;
         }
@@ -168,6 +171,10 @@ impl Journal {
             self.close();
         }
         self.config = config.clone();
+        if moves {
+            // Callers are known by the salt of the file that they are written to.
+            self.flush();
+        }
     }
 
     /// What people have said of would-be rejections; none while the journal is not open.

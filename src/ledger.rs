@@ -24,6 +24,7 @@ use crate::record::Record;
 use crate::snapshot::Snapshot;
 use crate::traces;
 pub use clerk::Clerk;
+pub use entry::caller;
 pub use terms::Terms;
 
 /// Notes that may wait; what comes on top is counted and lost.

@@ -55,6 +55,13 @@ pub(super) struct Period {
     /// Until when, written alike; default: now
     #[arg(long, value_name = "TIME")]
     until: Option<Moment>,
+    #[command(flatten)]
+    pub(super) file: JournalFile,
+}
+
+/// Which journal.
+#[derive(Debug, Args)]
+pub(super) struct JournalFile {
     /// The journal's file; goes over journal.path
     #[arg(long, value_name = "FILE")]
     journal: Option<PathBuf>,
@@ -62,7 +69,7 @@ pub(super) struct Period {
 
 impl ReportCommand {
     pub(super) async fn run(self, config: Config) -> anyhow::Result<()> {
-        let path = self.period.path(&config)?;
+        let path = self.period.file.path(&config)?;
         let span = self.period.span()?;
         let database = journal::open_for_reading(&path)?;
         let names = (path.display().to_string(), self.period.options());
@@ -96,7 +103,7 @@ impl ReportCommand {
     }
 }
 
-impl Period {
+impl JournalFile {
     /// The journal's file.
     ///
     /// # Errors
@@ -113,14 +120,16 @@ impl Period {
             )
         })
     }
+}
 
+impl Period {
     /// As they were written.
     fn options(&self) -> String {
         let mut options = format!("--since {}", self.since.written);
         if let Some(until) = &self.until {
             options += &format!(" --until {}", until.written);
         }
-        if let Some(journal) = &self.journal {
+        if let Some(journal) = &self.file.journal {
             options += &format!(" --journal {}", journal.display());
         }
         options

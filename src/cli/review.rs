@@ -59,7 +59,7 @@ enum Answer {
 
 impl Review {
     pub(super) fn run(self, config: &Config) -> anyhow::Result<()> {
-        let path = self.period.path(config)?;
+        let path = self.period.file.path(config)?;
         let span = self.period.span()?;
         let database = open_for_reading(&path)?;
         if !self.mark.is_empty() {

@@ -8,7 +8,7 @@ use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use rusqlite::{Connection, OpenFlags, ToSql, TransactionBehavior};
+use rusqlite::{Connection, OpenFlags, OptionalExtension, ToSql, TransactionBehavior};
 
 use super::Error;
 use crate::config::{self, Store};
@@ -89,6 +89,12 @@ pub fn open_for_reading(path: &Path) -> Result<Connection, Error> {
         Found::Empty => Err(Error::Absent(path.to_owned())),
         found => found.or_refuse(path).map(|()| database),
     }
+}
+
+/// What hashes begin with; none in a journal that no gateway has opened.
+pub(super) fn salt(database: &Connection) -> rusqlite::Result<Option<[u8; 32]>> {
+    let sql = "SELECT value FROM meta WHERE key = 'salt'";
+    database.query_row(sql, [], |row| row.get(0)).optional()
 }
 
 /// What a file is found to be.

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use rusqlite::Connection;
 
-use super::{Error, open_for_writing, retention};
+use super::{Error, file, open_for_writing, retention};
 
 /// Between two looks for records that are too old.
 const PAUSE: Duration = Duration::from_secs(60);
@@ -33,12 +33,13 @@ impl Open {
             next_look: Instant::now(),
         };
         *salt = open.failing(|database| {
-            database.execute(
-                "INSERT OR IGNORE INTO meta (key, value) VALUES ('salt', ?1)",
-                [*salt],
-            )?;
-            let sql = "SELECT value FROM meta WHERE key = 'salt'";
-            database.query_row(sql, [], |row| row.get(0))
+            // It is read where another process writes for long, so that callers keep their numbers.
+            if let Some(found) = file::salt(database)? {
+                return Ok(found);
+            }
+            let sql = "INSERT OR IGNORE INTO meta (key, value) VALUES ('salt', ?1)";
+            database.execute(sql, [*salt])?;
+            Ok(file::salt(database)?.unwrap_or(*salt))
         })?;
         Ok(open)
     }

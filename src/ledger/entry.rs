@@ -31,10 +31,10 @@ impl Salt {
 
     /// Whose question it is: the front end's name for its user where it gives one, else the address.
     pub(super) fn caller(self, record: &Record, asked: &Asked) -> Option<Caller> {
-        let client = record.client.as_deref().unwrap_or_default().as_bytes();
+        let client = record.client.as_deref().unwrap_or_default();
         if let Some(user) = &asked.asker.user {
             return Some(Caller {
-                id: self.hash(&[b"user", client, user.as_bytes()]),
+                id: self.user(client, user),
                 named: true,
             });
         }
@@ -44,9 +44,14 @@ impl Salt {
             IpAddr::V6(address) => address.octets()[..8].to_vec(),
         };
         Some(Caller {
-            id: self.hash(&[b"address", client, &address]),
+            id: self.hash(&[b"address", client.as_bytes(), &address]),
             named: false,
         })
+    }
+
+    /// The user whom a front end names; each client's users are its own.
+    fn user(self, client: &str, user: &str) -> i64 {
+        self.hash(&[b"user", client.as_bytes(), user.as_bytes()])
     }
 
     /// The caller's conversation, known by its first message.
@@ -55,6 +60,12 @@ impl Salt {
         let parts: [&[u8]; 3] = [b"opening", &caller.id.to_le_bytes(), opening.as_bytes()];
         (!opening.is_empty()).then(|| self.hash(&parts))
     }
+}
+
+/// The number by which a journal with this salt knows the user whom a front end names, where that comes with the key
+/// of `client` or with none.
+pub fn caller(salt: [u8; 32], client: Option<&str>, user: &str) -> i64 {
+    Salt(salt).user(client.unwrap_or_default(), user)
 }
 
 /// Everything but tokens, money and what the question follows.

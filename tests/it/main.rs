@@ -17,6 +17,7 @@ mod eval;
 mod faults;
 mod fields;
 mod files;
+mod forget;
 mod hub;
 mod journal;
 mod journal_bounds;
