@@ -92,7 +92,7 @@ test('a failure is an error of the SDK', async () => {
     request_id: error.requestID,
   });
   await assert.rejects(
-    client.messages.countTokens({ model: MODEL, messages: user(POEM.text) }),
+    client.messages.batches.list(),
     Anthropic.PermissionDeniedError,
   );
 });

@@ -168,4 +168,4 @@ def test_a_body_that_cannot_be_read_is_an_error_of_the_sdk():
 
 def test_a_path_that_is_not_served_is_an_error_of_the_sdk():
     with pytest.raises(anthropic.PermissionDeniedError, match="upstream.pass_through"):
-        client.messages.count_tokens(model=MODEL, messages=user(POEM.text))
+        client.messages.batches.list()
