@@ -22,7 +22,7 @@ mod unpack;
 mod usage;
 mod words;
 
-use std::{fmt, mem};
+use std::fmt;
 
 use bytes::Bytes;
 use serde_json::{Map, Value};
@@ -136,12 +136,16 @@ pub struct Reply {
 }
 
 /// The body of a reply made here.
+#[derive(Debug)]
 pub enum ReplyBody {
     /// All of it.
     Whole(Bytes),
-    /// Events, each made when it is asked for: a request may ask for a hundred times its own length.
-    Events(Box<dyn Iterator<Item = Bytes> + Send + Sync>),
+    /// A stream.
+    Events(Events),
 }
+
+/// Events, each made when it is asked for: a request may ask for a hundred times its own length.
+pub struct Events(Box<dyn Iterator<Item = Bytes> + Send + Sync>);
 
 impl Protocol {
     /// Each of them.
@@ -155,11 +159,10 @@ impl Protocol {
     /// The protocol of a path; none where the path is not judged. Base URLs are set with `/v1` and without, or twice,
     /// and with a slash too many: what is meant is judged.
     pub fn of_path(path: &str) -> Option<Self> {
-        let mut named: Vec<_> = path.split('/').filter(|name| !name.is_empty()).collect();
-        let versions = named.iter().take_while(|name| **name == "v1").count();
-        named.drain(..versions);
-        let named = named.join("/");
-        let judged = |protocol: &Protocol| protocol.path().strip_prefix("/v1/") == Some(&*named);
+        let names = |path: &'static str| path.split('/').skip(2);
+        let named = path.split('/').filter(|name| !name.is_empty());
+        let named = named.skip_while(|name| *name == "v1");
+        let judged = |protocol: &Protocol| named.clone().eq(names(protocol.path()));
         Protocol::ALL.into_iter().find(judged)
     }
 
@@ -298,7 +301,7 @@ impl Reply {
     fn stream(events: impl Iterator<Item = String> + Send + Sync + 'static) -> Self {
         Reply {
             content_type: stream::CONTENT_TYPE,
-            body: ReplyBody::Events(Box::new(events.map(Bytes::from))),
+            body: ReplyBody::Events(Events(Box::new(events.map(Bytes::from)))),
         }
     }
 }
@@ -313,23 +316,16 @@ impl ReplyBody {
     }
 }
 
-/// What is left of it, piece by piece.
-impl Iterator for ReplyBody {
+impl Iterator for Events {
     type Item = Bytes;
 
     fn next(&mut self) -> Option<Bytes> {
-        match self {
-            ReplyBody::Whole(body) => Some(mem::take(body)).filter(|body| !body.is_empty()),
-            ReplyBody::Events(events) => events.next(),
-        }
+        self.0.next()
     }
 }
 
-impl fmt::Debug for ReplyBody {
+impl fmt::Debug for Events {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            ReplyBody::Whole(_) => "Whole",
-            ReplyBody::Events(_) => "Events",
-        })
+        f.write_str("Events")
     }
 }

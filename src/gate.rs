@@ -143,7 +143,8 @@ impl Gate {
         let reading = self.readings.of(text);
         let read = &reading.normal;
         let stages = self.config.stages;
-        let mut evidence = Evidence::of(self.assess(snapshot, read, stages).await?, read);
+        let question = self.assess(snapshot, read, stages).await?;
+        let mut evidence = Evidence::of(question, read, reading.says_nothing);
         evidence.cut = reading.cut;
         let before = context.assistant.as_ref();
         evidence.declined = before.is_some_and(|said| snapshot.declined(said));
@@ -190,7 +191,7 @@ impl Gate {
         let reading = self.readings.of(user);
         let user = &reading.normal;
         let verdict = self.assess(snapshot, user, self.config.stages).await?;
-        let turn = Evidence::of(verdict, user);
+        let turn = Evidence::of(verdict, user, reading.says_nothing);
         if policy::passes(snapshot, &turn).is_some() || is_bare(user) {
             return Ok(true);
         }

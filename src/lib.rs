@@ -10,7 +10,7 @@
 //! bytes → Prompt → Embedding → Verdict → Evidence → Decision → response
 //! ```
 //!
-//! 1. [`server`] accepts the connection, [`proxy`] admits the request (room, key, rate) and knows its path;
+//! 1. [`server`] accepts the connection, [`proxy`] admits the request (key, rate, path, room);
 //! 2. [`chat`] reads the text to judge out of the client's protocol: a [`Prompt`](chat::Prompt);
 //! 3. what is [`Serving`](proxy::serving::Serving), settings and [`Snapshot`](snapshot::Snapshot), is taken once;
 //! 4. [`text`] gives the text its normal form, and [`embed`] makes it vectors, in two stages;
@@ -44,7 +44,7 @@
 //! ```text
 //! process     main · cli {serve: the only wiring, check, findings, ask, eval, figures, model, models, pull, self_test, compare, report, review, forget, exit, terminal}
 //! time        reload {intents, watch} · server {tasks: the only place that spawns, tls, files, places, connection, head, activity} · admin
-//! http        proxy {serving, access, route, body, headers, exchange, unflushed, refusal: the only table of errors}
+//! http        proxy {serving, access, route, body, headers, exchange, shares, unflushed, refusal: the only table of errors}
 //! judgement   report {span, tally, cell, spread, savings, rejections, groups, sections, accounts, figures, look, numbers, document, sheet, page, pictures} · ledger {clerk, terms, entry, expected, again} · eval {labels, figures, comparison, document, report} · findings {misjudged, columns} · gate {reading, policy, polarity, course, notices} · snapshot {material, verdicts} · judge {space, cholesky, density, head, calibration, sharpness, promise, side_by_side}
 //! engines     embed {bundled, manifest, tokens, unigram, charsmap, double_array, static_stage, tensors, encoder, general, examples, local, card, checkpoint, prescription, graph, batch, pooling, sparse, remote, api, answer, dispatch, health, facts, queue, store, runtime, error} · hub {listing, graph, cache, fetch, error} · upstream {connection, carry, retry, keys, reply, demo} · journal {open, rows, completions, retention, reviews, forget, trouble, file, error, read} · traces {context, spans, attributes, export} · metrics {register, expected, embeddings} · logging
 //! vocabulary  chat {chat_completions, responses, response, completions, messages, turn, fault, stream, line, json, names, billed, usage, keyed, words, unpack} · intent {file} · verdict {reason} · record · config {a file a section}

@@ -7,6 +7,7 @@ mod headers;
 mod refusal;
 mod route;
 pub mod serving;
+mod shares;
 mod unflushed;
 
 use std::convert::Infallible;
@@ -21,7 +22,7 @@ use http::{HeaderValue, Request, Response};
 use hyper::body::Incoming;
 use tower::{Layer, ServiceExt, service_fn};
 
-use crate::chat::{Prompt, Protocol};
+use crate::chat::Prompt;
 use crate::config::Mode;
 use crate::gate::course::Course;
 use crate::ledger::Ledger;
@@ -29,13 +30,14 @@ use crate::metrics::Metrics;
 use crate::traces::Traces;
 use crate::upstream::Outgoing;
 use crate::verdict::{Decision, Reason};
-pub use access::{Access, Peer, household};
+pub use access::{Access, Peer};
 use body::ResponseBody;
-use exchange::Exchange;
 pub use exchange::Spawn;
+use exchange::{Exchange, Watched};
 use refusal::Refusal;
 use route::Route;
 use serving::{Live, Serving};
+pub use shares::{Share, Shares};
 pub use unflushed::Unflushed;
 
 /// Everything that a request meets.
@@ -103,19 +105,6 @@ impl Proxy {
     }
 }
 
-/// A request at the path that its protocol has, however its client wrote it.
-fn at(protocol: Protocol, mut request: Request<Incoming>) -> Request<Incoming> {
-    if request.uri().path() != protocol.path() {
-        let query = request.uri().query();
-        let path = query.map_or_else(
-            || protocol.path().to_owned(),
-            |query| format!("{}?{query}", protocol.path()),
-        );
-        *request.uri_mut() = path.parse().unwrap_or_default();
-    }
-    request
-}
-
 /// The way of one request.
 struct Journey<'p> {
     serving: Arc<Serving>,
@@ -170,7 +159,7 @@ impl Journey<'_> {
                 return self.pass(request, exchange).await;
             }
         };
-        let request = at(protocol, request);
+        let request = route::at(protocol, request);
         if settings.gate.mode() == Mode::Off {
             let decision = Decision::unjudged(Reason::GateOff);
             exchange.decided(&decision, None, Duration::ZERO);
@@ -215,25 +204,30 @@ impl Journey<'_> {
     ) -> Result<Response<ResponseBody>, Refusal> {
         let (serving, proxy) = (self.serving.clone(), exchange.proxy());
         let mut judging = Box::pin(async move {
-            match &prompt {
+            let (decision, time) = match &prompt {
                 Some(prompt) => judge(&serving, &proxy.metrics, prompt).await,
                 None => (Decision::unjudged(Reason::Unreadable), Duration::ZERO),
+            };
+            let waived = match serving.settings.gate.course(&decision, 1.0) {
+                Course::Forward { waived } => waived,
+                Course::Reply(_) | Course::Refuse(_) => None,
+            };
+            Watched {
+                decision,
+                waived,
+                time,
             }
         });
         let forwarding = self.forward(request.map(Outgoing::Whole), exchange, false);
-        let (response, decided) = match select(pin!(forwarding), &mut judging).await {
+        let (response, watched) = match select(pin!(forwarding), &mut judging).await {
             Either::Left((response, _)) => (response, None),
-            Either::Right((decided, forwarding)) => (forwarding.await, Some(decided)),
+            Either::Right((watched, forwarding)) => (forwarding.await, Some(watched)),
         };
-        let decided = match (decided, &response) {
-            (None, Ok(_)) => {
-                exchange.watching(judging);
-                return response;
-            }
-            (None, Err(_)) => judging.await,
-            (Some(decided), _) => decided,
-        };
-        exchange.watched(&decided.0, decided.1);
+        match (watched, &response) {
+            (None, Ok(_)) => exchange.watching(judging),
+            (None, Err(_)) => exchange.watched(&judging.await),
+            (Some(watched), _) => exchange.watched(&watched),
+        }
         response
     }
 

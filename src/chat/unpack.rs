@@ -38,20 +38,8 @@ impl Coding {
     /// Where it is cut off or damaged, or holds more than `most` bytes.
     pub(super) fn whole(self, body: &[u8], most: usize) -> io::Result<Vec<u8>> {
         let mut whole = Vec::new();
-        let bound = most as u64 + 1;
-        match self {
-            Coding::Gzip => MultiGzDecoder::new(body)
-                .take(bound)
-                .read_to_end(&mut whole),
-            Coding::Deflate => ZlibDecoder::new(body).take(bound).read_to_end(&mut whole),
-            Coding::Brotli => Decompressor::new(body, PIECE)
-                .take(bound)
-                .read_to_end(&mut whole),
-            Coding::Zstd => StreamingDecoder::new(body)
-                .map_err(io::Error::other)?
-                .take(bound)
-                .read_to_end(&mut whole),
-        }?;
+        let mut unpacked = self.decoder(body)?.take(most as u64 + 1);
+        unpacked.read_to_end(&mut whole)?;
         match whole.len() > most {
             true => Err(io::Error::other("it holds more than it may")),
             false => Ok(whole),
@@ -60,18 +48,19 @@ impl Coding {
 
     /// Hands on what a body holds, up to where it is cut off, damaged or too large.
     pub(super) fn unpack(self, body: &[u8], each: impl FnMut(&[u8])) {
-        let result = match self {
-            Coding::Gzip => hand_on(MultiGzDecoder::new(body), each),
-            Coding::Deflate => hand_on(ZlibDecoder::new(body), each),
-            Coding::Brotli => hand_on(Decompressor::new(body, PIECE), each),
-            Coding::Zstd => match StreamingDecoder::new(body) {
-                Ok(decoder) => hand_on(decoder, each),
-                Err(_) => Ok(()),
-            },
-        };
-        if let Err(error) = result {
+        let unpacked = self.decoder(body);
+        if let Err(error) = unpacked.and_then(|decoder| hand_on(decoder, each)) {
             tracing::debug!(%error, "a compressed reply could be read in part only");
         }
+    }
+
+    fn decoder(self, body: &[u8]) -> io::Result<Box<dyn Read + '_>> {
+        Ok(match self {
+            Coding::Gzip => Box::new(MultiGzDecoder::new(body)),
+            Coding::Deflate => Box::new(ZlibDecoder::new(body)),
+            Coding::Brotli => Box::new(Decompressor::new(body, PIECE)),
+            Coding::Zstd => Box::new(StreamingDecoder::new(body).map_err(io::Error::other)?),
+        })
     }
 }
 

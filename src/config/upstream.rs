@@ -43,7 +43,8 @@ pub struct Upstream {
     /// The longest `Retry-After` that is waited for.
     #[serde(deserialize_with = "units::duration")]
     pub retry_wait: Duration,
-    /// Paths that pass unjudged, each with everything below it.
+    /// Paths that pass unjudged: those of OpenAI and Anthropic as they are used, others with GET and POST and everything
+    /// below them.
     pub pass_through: Vec<String>,
     /// Headers of clients that go upstream although they are about the client or another site.
     pub forward_headers: Vec<String>,

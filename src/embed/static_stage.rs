@@ -171,10 +171,9 @@ impl Words {
         (nibbles, scales): &mut (Vec<u8>, Vec<u8>),
     ) -> Result<(), EmbedError> {
         let id = id as usize;
-        let nibbles_read = self.nibbles.copy_row(id, nibbles);
-        nibbles_read
-            .and_then(|()| self.scales.copy_row(id, scales))
-            .map_err(|error| EmbedError::Failed(format!("{EMBEDDINGS}: {error}")))?;
+        let failed = |error| EmbedError::Failed(format!("{EMBEDDINGS}: {error}"));
+        self.nibbles.copy_row(id, nibbles).map_err(failed)?;
+        self.scales.copy_row(id, scales).map_err(failed)?;
         let nibbles = nibbles.as_chunks::<{ BLOCK / 2 }>().0;
         let scales = scales.as_chunks::<2>().0;
         let blocks = row.as_chunks_mut::<BLOCK>().0.iter_mut();

@@ -7,7 +7,6 @@ use crate::intent::{Action, Intent};
 use crate::judge::Thresholds;
 use crate::language::Phrase;
 use crate::snapshot::Snapshot;
-use crate::text::says_nothing;
 use crate::verdict::{Candidate, Decision, Judgement, Reason, Timings, Verdict};
 
 /// A lead in nats that leaves no doubt which of two topics is meant: of twenty to one.
@@ -31,6 +30,8 @@ pub struct Policy {
 pub struct Evidence {
     /// The question, as the model reads it.
     pub text: String,
+    /// Whether that is nothing but marks, emoji and faces.
+    pub says_nothing: bool,
     /// The verdict on it.
     pub question: Assessed,
     /// Whether parts of it were read, since it is long.
@@ -49,9 +50,10 @@ pub struct Evidence {
 
 impl Evidence {
     /// Of a question by itself.
-    pub fn of(question: Assessed, text: &str) -> Evidence {
+    pub fn of(question: Assessed, text: &str, says_nothing: bool) -> Evidence {
         Evidence {
             text: text.to_owned(),
+            says_nothing,
             question,
             cut: false,
             declined: false,
@@ -72,7 +74,7 @@ impl Evidence {
             let assessment = &clause.assessment;
             assessment.readable && assessment.verdict.log_odds < thresholds.clause
         });
-        unreadable && !hidden || says_nothing(&self.text)
+        unreadable && !hidden || self.says_nothing
     }
 
     /// Below it the question is off-topic. Most of those who were declined go on about it, and what could be said in

@@ -8,7 +8,7 @@ use moka::sync::Cache;
 
 use crate::bare::is_bare;
 use crate::clause::clauses;
-use crate::text::{excerpt, normalise, second_reading};
+use crate::text::{excerpt, normalise, says_nothing, second_reading};
 
 /// What is read of a text, in bytes, to be cut into clauses; what the model is shown of it as a whole, some 300
 /// tokens; and what of each clause.
@@ -27,6 +27,8 @@ const READINGS: u64 = 4 << 20;
 pub(super) struct Reading {
     /// In its normal form.
     pub(super) normal: String,
+    /// Whether that is nothing but marks, emoji and faces.
+    pub(super) says_nothing: bool,
     /// Whether that is of parts of it.
     pub(super) cut: bool,
     /// Whether it has clauses, those included that say nothing by themselves.
@@ -41,8 +43,10 @@ impl Reading {
     fn of(text: &str) -> Self {
         let parts = clauses(text);
         let spoken = parts.iter().filter(|part| !is_bare(part));
+        let normal_form = normal(text, LONGEST_WHOLE);
         Reading {
-            normal: normal(text, LONGEST_WHOLE),
+            says_nothing: says_nothing(&normal_form),
+            normal: normal_form,
             cut: text.len() > LONGEST_WHOLE,
             parted: !parts.is_empty(),
             clauses: spoken.map(|part| normal(part, LONGEST_CLAUSE)).collect(),

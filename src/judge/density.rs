@@ -78,7 +78,8 @@ impl Density {
         for start in (0..places.ncols()).step_by(TOGETHER) {
             let some = places.columns(start, TOGETHER.min(places.ncols() - start));
             // Squared distances, less the place's own square.
-            let mut distances = DMatrix::from_columns(&vec![self.squares.clone(); some.ncols()]);
+            let square = |point, _| self.squares[point];
+            let mut distances = DMatrix::from_fn(self.squares.len(), some.ncols(), square);
             distances.gemm(-2.0, &self.points, &some, 1.0);
             for (place, distances) in some.column_iter().zip(distances.column_iter()) {
                 let (square, distances) = (place.norm_squared(), distances.as_slice());

@@ -195,7 +195,7 @@ impl Addresses {
 }
 
 /// A customer has a /64 of IPv6, and could come from any address in it.
-pub fn household(address: IpAddr) -> IpAddr {
+pub(super) fn household(address: IpAddr) -> IpAddr {
     match address {
         IpAddr::V4(_) => address,
         IpAddr::V6(v6) => Ipv6Addr::from_bits(v6.to_bits() & !u128::from(u64::MAX)).into(),

@@ -15,7 +15,7 @@ use tokio::time::timeout;
 
 use super::exchange::Exchange;
 use super::refusal::{self, Refusal};
-use crate::chat::{Protocol, ReplyBody};
+use crate::chat::{Events, Protocol, ReplyBody};
 use crate::config::Limits;
 use crate::upstream::{Outgoing, ReplyBody as UpstreamBody, StreamError, UpstreamError};
 
@@ -180,7 +180,7 @@ pub struct ResponseBody {
 #[derive(Debug)]
 enum Source {
     Local(Full<Bytes>),
-    Events(ReplyBody),
+    Events(Events),
     Upstream(Pin<Box<UpstreamBody>>),
 }
 
@@ -190,7 +190,7 @@ impl ResponseBody {
         ResponseBody {
             source: match body {
                 ReplyBody::Whole(bytes) => Source::Local(Full::new(bytes)),
-                events @ ReplyBody::Events(_) => Source::Events(events),
+                ReplyBody::Events(events) => Source::Events(events),
             },
             ending: None,
             exchange: None,
@@ -241,7 +241,7 @@ impl Body for ResponseBody {
             Source::Local(body) => Pin::new(body)
                 .poll_frame(cx)
                 .map_err(|never| match never {}),
-            Source::Events(body) => Poll::Ready(body.next().map(Frame::data).map(Ok)),
+            Source::Events(events) => Poll::Ready(events.next().map(Frame::data).map(Ok)),
             Source::Upstream(body) => body.as_mut().poll_frame(cx),
         };
         let frame = ready!(frame);

@@ -21,7 +21,6 @@ use super::refusal::{self, Refusal};
 use super::serving::Permit;
 use super::unflushed::Unflushed;
 use crate::chat::{Prompt, Protocol, ReplyBody, UsageReader};
-use crate::gate::course::Course;
 use crate::intent::Action;
 use crate::language::Phrase;
 use crate::ledger::{Asked, Note, Terms};
@@ -51,9 +50,18 @@ impl fmt::Debug for Spawn {
     }
 }
 
-/// A decision that is not acted upon and not there yet, and how long it will have taken. Only who owns it looks at it;
-/// the lock says so to the compiler.
-struct Watching(Mutex<BoxFuture<'static, (Decision, Duration)>>);
+/// A decision that is not acted upon.
+#[derive(Debug)]
+pub(super) struct Watched {
+    pub(super) decision: Decision,
+    /// Why it is not.
+    pub(super) waived: Option<Waiver>,
+    /// How long it took.
+    pub(super) time: Duration,
+}
+
+/// One that is not there yet. Only who owns it looks at it; the lock says so to the compiler.
+struct Watching(Mutex<BoxFuture<'static, Watched>>);
 
 impl fmt::Debug for Watching {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -143,15 +151,12 @@ impl Exchange {
     }
 
     /// Notes a decision that is not acted upon.
-    pub(super) fn watched(&mut self, decision: &Decision, time: Duration) {
-        let gate = &self.proxy.live.current().settings.gate;
-        if let Course::Forward { waived } = gate.course(decision, 1.0) {
-            self.decided(decision, waived, time);
-        }
+    pub(super) fn watched(&mut self, watched: &Watched) {
+        self.decided(&watched.decision, watched.waived, watched.time);
     }
 
     /// The same once it is there; the reply begins before it.
-    pub(super) fn watching(&mut self, judging: BoxFuture<'static, (Decision, Duration)>) {
+    pub(super) fn watching(&mut self, judging: BoxFuture<'static, Watched>) {
         self.watching = Some(Watching(Mutex::new(judging)));
     }
 
@@ -159,10 +164,10 @@ impl Exchange {
     pub(super) fn look(&mut self, cx: &mut Context<'_>) {
         if let Some(Watching(judging)) = &mut self.watching
             && let Ok(judging) = judging.get_mut()
-            && let Poll::Ready((decision, time)) = judging.as_mut().poll(cx)
+            && let Poll::Ready(watched) = judging.as_mut().poll(cx)
         {
             self.watching = None;
-            self.watched(&decision, time);
+            self.watched(&watched);
         }
     }
 
@@ -173,8 +178,7 @@ impl Exchange {
             let spawn = self.proxy.spawn.clone();
             let judging = judging.into_inner().unwrap_or_else(PoisonError::into_inner);
             spawn.0(Box::pin(async move {
-                let (decision, time) = judging.await;
-                self.watched(&decision, time);
+                self.watched(&judging.await);
             }));
         }
     }

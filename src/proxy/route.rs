@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use http::Method;
+use http::{Method, Request};
 
 use super::refusal::Refusal;
 use crate::chat::Protocol;
@@ -98,6 +98,19 @@ impl Passing {
         let methods: Vec<_> = self.methods.iter().map(Method::as_str).collect();
         methods.join(", ")
     }
+}
+
+/// A request at the path that its protocol has, however its client wrote it.
+pub(super) fn at<B>(protocol: Protocol, mut request: Request<B>) -> Request<B> {
+    if request.uri().path() != protocol.path() {
+        let query = request.uri().query();
+        let path = query.map_or_else(
+            || protocol.path().to_owned(),
+            |query| format!("{}?{query}", protocol.path()),
+        );
+        *request.uri_mut() = path.parse().unwrap_or_default();
+    }
+    request
 }
 
 /// Whether a path means the same to whoever reads it next: no dot segments, no parameters, nothing encoded but what

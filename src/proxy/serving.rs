@@ -1,18 +1,17 @@
 //! What requests are served by, in one value: an edit of the intents or of the configuration prepares a new one,
 //! which may fail, and publishes it in one swap, which cannot.
 
-use std::collections::HashMap;
-use std::collections::hash_map::Entry;
 use std::net::IpAddr;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 
 use arc_swap::ArcSwap;
 use http::HeaderName;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use url::Url;
 
-use super::access::{Access, household};
+use super::access::Access;
 use super::route::Routes;
+use super::shares::{Share, Shares};
 use crate::config::{Config, Limits};
 use crate::gate::Gate;
 use crate::language::say;
@@ -46,23 +45,16 @@ pub struct Settings {
     /// Headers that go upstream although they are about the client.
     pub(super) forward_headers: Vec<HeaderName>,
     pub(super) routes: Routes,
-    room: Arc<Room>,
-}
-
-/// The room for requests in flight.
-#[derive(Debug)]
-struct Room {
     permits: Arc<Semaphore>,
-    per_address: usize,
-    addresses: Mutex<HashMap<IpAddr, usize>>,
+    shares: Shares,
 }
 
-/// What a request in flight takes of it, until it is dropped.
+/// What a request in flight takes of the room that there is, until it is dropped.
 #[derive(Debug)]
 pub struct Permit {
     _permit: OwnedSemaphorePermit,
-    /// Counted where the room of each address is bounded.
-    address: Option<(IpAddr, Arc<Room>)>,
+    /// None where the address is not known.
+    _share: Option<Share>,
 }
 
 impl Settings {
@@ -90,7 +82,13 @@ impl Settings {
         // Requests that are in flight count on where the bound has stayed.
         let bounds = |limits: &Limits| (limits.requests, limits.requests_per_address);
         let same = previous.filter(|previous| bounds(&previous.limits) == bounds(limits));
-        let room = same.map_or_else(|| Arc::new(Room::new(limits)), |same| same.room.clone());
+        let (permits, shares) = same.map_or_else(
+            || {
+                let permits = Arc::new(Semaphore::new(limits.requests.get()));
+                (permits, Shares::new(limits.requests_per_address))
+            },
+            |same| (same.permits.clone(), same.shares.clone()),
+        );
         Ok(Settings {
             gate,
             upstreams: Upstreams::new(&upstream, metrics, known)?,
@@ -103,61 +101,22 @@ impl Settings {
                 .filter_map(|name| name.parse().ok())
                 .collect(),
             routes: Routes::new(&upstream.pass_through),
-            room,
+            permits,
+            shares,
         })
     }
 
     /// A permit for one request in flight; none where there are too many, or too many of one address.
     pub(super) fn permit(&self, address: Option<IpAddr>) -> Option<Permit> {
-        self.room.permit(address.map(household))
-    }
-}
-
-impl Room {
-    fn new(limits: &Limits) -> Self {
-        let per_address = limits.requests_per_address;
-        Room {
-            permits: Arc::new(Semaphore::new(limits.requests.get())),
-            per_address: per_address.map_or(usize::MAX, |most| most.get()),
-            addresses: Mutex::default(),
-        }
-    }
-
-    fn permit(self: &Arc<Self>, address: Option<IpAddr>) -> Option<Permit> {
-        let address = address.filter(|_| self.per_address < usize::MAX);
         let permit = self.permits.clone().try_acquire_owned().ok()?;
-        if let Some(address) = address {
-            let mut addresses = self.addresses();
-            let taken = addresses.entry(address).or_default();
-            if *taken >= self.per_address {
-                return None;
-            }
-            *taken += 1;
-        }
+        let share = match address {
+            Some(address) => Some(self.shares.take(address)?),
+            None => None,
+        };
         Some(Permit {
             _permit: permit,
-            address: address.map(|address| (address, self.clone())),
+            _share: share,
         })
-    }
-
-    fn addresses(&self) -> MutexGuard<'_, HashMap<IpAddr, usize>> {
-        let addresses = self.addresses.lock();
-        addresses.unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
-impl Drop for Permit {
-    fn drop(&mut self) {
-        let Some((address, room)) = self.address.take() else {
-            return;
-        };
-        let mut addresses = room.addresses();
-        if let Entry::Occupied(mut taken) = addresses.entry(address) {
-            *taken.get_mut() -= 1;
-            if *taken.get() == 0 {
-                taken.remove();
-            }
-        }
     }
 }
 

@@ -1,13 +1,12 @@
 //! What a reply holds until it is written.
 
-use std::fmt;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use super::serving::Permit;
 
 /// The permits of one connection's replies that have ended and may not be written yet: they count as in flight until
 /// they are, so that no client holds the memory of more than may be in flight by not reading. Clones share them.
-#[derive(Clone, Default)]
+#[derive(Clone, Debug, Default)]
 pub struct Unflushed(Arc<Mutex<Vec<Permit>>>);
 
 impl Unflushed {
@@ -21,11 +20,5 @@ impl Unflushed {
     pub fn clear(&self) {
         let permits = self.0.lock();
         permits.unwrap_or_else(PoisonError::into_inner).clear();
-    }
-}
-
-impl fmt::Debug for Unflushed {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("Unflushed")
     }
 }

@@ -44,13 +44,7 @@ impl Activity {
 
     /// Comes back once it has been at nothing for so long.
     pub(super) async fn idle_for(&self, time: Duration) {
-        loop {
-            let idle = self.idle().unwrap_or_default();
-            if idle >= time {
-                return;
-            }
-            sleep(time - idle).await;
-        }
+        lasting(time, || self.idle()).await;
     }
 }
 
@@ -78,14 +72,19 @@ impl Pace {
 
     /// Comes back once a client has taken nothing for so long.
     pub(super) async fn stalled_for(&self, time: Duration) {
-        loop {
-            let waits = self.0.is_set().then(|| self.0.elapsed());
-            let waits = waits.unwrap_or_default();
-            if waits >= time {
-                return;
-            }
-            sleep(time - waits).await;
+        let waits = || self.0.is_set().then(|| self.0.elapsed());
+        lasting(time, waits).await;
+    }
+}
+
+/// Comes back once what has lasted `so_far`, none while it is not the case, has lasted for `time`.
+async fn lasting(time: Duration, so_far: impl Fn() -> Option<Duration>) {
+    loop {
+        let so_far = so_far().unwrap_or_default();
+        if so_far >= time {
+            return;
         }
+        sleep(time - so_far).await;
     }
 }
 

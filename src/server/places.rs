@@ -1,9 +1,9 @@
 //! The places that connections take, and who gives way where they run out.
 
 use std::cmp::Reverse;
-use std::collections::{BTreeMap, HashMap};
+use std::collections::BTreeMap;
 use std::io;
-use std::net::{IpAddr, SocketAddr};
+use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -13,7 +13,7 @@ use tokio::time::timeout;
 use super::Listen;
 use super::activity::Activity;
 use crate::config::Limits;
-use crate::proxy::household;
+use crate::proxy::{Share, Shares};
 
 /// Connections over the limit that are told so at a time; the system keeps the rest waiting.
 const TURNED_AWAY: usize = 256;
@@ -27,7 +27,7 @@ pub(super) struct Places {
     open: Arc<Semaphore>,
     spare: Arc<Semaphore>,
     kept_free: usize,
-    per_address: usize,
+    shares: Shares,
     taken: Arc<Mutex<Taken>>,
 }
 
@@ -36,16 +36,16 @@ struct Taken {
     next: u64,
     /// In the order in which they came.
     connections: BTreeMap<u64, Arc<Activity>>,
-    addresses: HashMap<IpAddr, usize>,
 }
 
 /// The place of one connection, given back when it is dropped.
 pub(super) struct Place {
     pub(super) activity: Arc<Activity>,
     id: u64,
-    address: IpAddr,
     taken: Arc<Mutex<Taken>>,
     permit: OwnedSemaphorePermit,
+    /// None where its address has as many as it may.
+    _share: Option<Share>,
 }
 
 /// A connection that came.
@@ -75,12 +75,11 @@ impl<S> Accepted<S> {
 impl Places {
     pub(super) fn new(limits: &Limits) -> Self {
         let connections = limits.connections.get();
-        let per_address = limits.connections_per_address;
         Places {
             open: Arc::new(Semaphore::new(connections)),
             spare: Arc::new(Semaphore::new(TURNED_AWAY)),
             kept_free: connections / KEPT_FREE,
-            per_address: per_address.map_or(usize::MAX, |most| most.get()),
+            shares: Shares::new(limits.connections_per_address),
             taken: Arc::default(),
         }
     }
@@ -90,45 +89,40 @@ impl Places {
         let spare = self.spare.clone().acquire_owned().await;
         let spare = spare.map_err(io::Error::other)?;
         let (stream, address) = listener.accept().await?;
-        let household = household(address.ip().to_canonical());
-        let allowed = locked(&self.taken).of(household) < self.per_address;
-        let open = allowed.then(|| self.open.clone().try_acquire_owned().ok());
-        let open = open.flatten();
+        let share = self.shares.take(address.ip());
+        let open = share
+            .as_ref()
+            .and_then(|_| self.open.clone().try_acquire_owned().ok());
         let turned_away = open.is_none();
         let missing = self.kept_free.saturating_sub(self.open.available_permits());
         let given_up = locked(&self.taken).make_room(missing);
-        let awaited = allowed && turned_away && given_up > 0;
+        let awaited = share.is_some() && turned_away && given_up > 0;
         Ok(Accepted {
             stream,
             address,
             turned_away,
-            place: self.take(household, open.unwrap_or(spare)),
+            place: self.take(open.unwrap_or(spare), share),
             awaited: awaited.then(|| self.open.clone()),
         })
     }
 
-    fn take(&self, address: IpAddr, permit: OwnedSemaphorePermit) -> Place {
+    fn take(&self, permit: OwnedSemaphorePermit, share: Option<Share>) -> Place {
         let activity = Arc::new(Activity::new());
         let mut taken = locked(&self.taken);
         let id = taken.next;
         taken.next += 1;
         taken.connections.insert(id, activity.clone());
-        *taken.addresses.entry(address).or_default() += 1;
         Place {
             activity,
             id,
-            address,
             taken: self.taken.clone(),
             permit,
+            _share: share,
         }
     }
 }
 
 impl Taken {
-    fn of(&self, address: IpAddr) -> usize {
-        self.addresses.get(&address).copied().unwrap_or_default()
-    }
-
     /// As many connections as are missing give way, those first that have been at nothing for the longest time.
     /// How many are about to be gone.
     fn make_room(&self, missing: usize) -> usize {
@@ -153,13 +147,7 @@ impl Taken {
 
 impl Drop for Place {
     fn drop(&mut self) {
-        let mut taken = locked(&self.taken);
-        taken.connections.remove(&self.id);
-        let left = taken.of(self.address).saturating_sub(1);
-        match left {
-            0 => taken.addresses.remove(&self.address),
-            _ => taken.addresses.insert(self.address, left),
-        };
+        locked(&self.taken).connections.remove(&self.id);
     }
 }
 

@@ -5,7 +5,7 @@
 #
 # short, the default, takes two and a half minutes, and whole takes ten; what is missed takes longer. With names, only
 # the attacks whose names begin with one of them. The program is INTENTGATE, or target/release/intentgate; nothing
-# is built here. What the attacks need goes into target/attack-venv, which git ignores, and is kept while
+# is built here. What the attacks need goes into .venv/attack, which git ignores, and is kept while
 # requirements.txt stays as it is. Linux only: the attackers come from 127.0.0.2, and memory is read from /proc.
 set -euo pipefail
 
@@ -25,14 +25,8 @@ binary=$(cd "$(dirname "$binary")" && pwd)/$(basename "$binary")
 python3 -c 'import ensurepip, sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null ||
     fail "Python 3.11 or later with venv is needed; on Debian: apt-get install -y python3 python3-venv"
 
-venv=$root/target/attack-venv
-stamp=$(python3 --version && cat "$here/requirements.txt")
-if [ "$(cat "$venv/attack.stamp" 2>/dev/null)" != "$stamp" ]; then
-    say "installing what the attacks need from PyPI"
-    python3 -m venv "$venv"
-    "$venv/bin/python" -m pip install -q --disable-pip-version-check -r "$here/requirements.txt"
-    printf '%s\n' "$stamp" >"$venv/attack.stamp"
-fi
+. "$here/../venv.sh"
+ensure_venv attack "$here"
 
 # The gateway finds its model and ONNX Runtime from here.
 cd "$root"

@@ -5,10 +5,10 @@ measured just before; none of its requests is lost; the gateway's health answers
 running; and its memory is back to what it was a minute after the attack has ended, ten seconds in a short run.
 """
 
-import os
 import argparse
 import json
 import math
+import os
 import signal
 import subprocess
 import sys

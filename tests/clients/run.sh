@@ -58,14 +58,8 @@ trap stop EXIT
 trap 'exit 130' INT
 trap 'exit 143' TERM HUP
 
-venv=$root/.venv/clients
-{ python3 --version && cat "$here/requirements.txt"; } >"$scratch/stamp"
-if ! cmp -s "$scratch/stamp" "$venv/clients.stamp" || ! [ -x "$venv/bin/python" ]; then
-    say "installing the Python clients"
-    python3 -m venv "$venv"
-    "$venv/bin/python" -m pip install -q --disable-pip-version-check -r "$here/requirements.txt"
-    cp "$scratch/stamp" "$venv/clients.stamp"
-fi
+. "$here/../venv.sh"
+ensure_venv clients "$here"
 
 modules=$here/node_modules
 if ! cmp -s "$here/package-lock.json" "$modules/clients.stamp"; then

@@ -24,15 +24,8 @@ python3 -c 'import ensurepip, sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/
 node -e 'process.exit(parseInt(process.versions.node) < 18 ? 1 : 0)' 2>/dev/null && npm --version >/dev/null 2>&1 ||
     fail "Node.js 18 or later with npm is needed; on Debian: apt-get install -y nodejs npm"
 
-venv=$root/.venv/monitoring
-mkdir -p "$root/.venv"
-stamp=$(python3 --version && cat "$here/requirements.txt")
-if [ "$(cat "$venv/monitoring.stamp" 2>/dev/null)" != "$stamp" ]; then
-    say "installing what the tests need from PyPI"
-    python3 -m venv "$venv"
-    "$venv/bin/python" -m pip install -q --disable-pip-version-check -r "$here/requirements.txt"
-    printf '%s\n' "$stamp" >"$venv/monitoring.stamp"
-fi
+. "$here/../venv.sh"
+ensure_venv monitoring "$here"
 
 modules=$here/node_modules
 if ! cmp -s "$here/package-lock.json" "$modules/monitoring.stamp"; then
