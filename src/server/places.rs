@@ -34,16 +34,19 @@ pub(super) struct Places {
 #[derive(Default)]
 struct Taken {
     next: u64,
-    /// In the order in which they came.
+    /// Those that have an open place, in the order in which they took it.
     connections: BTreeMap<u64, Arc<Activity>>,
+    /// How many wait for the place of one that gives way.
+    waiting: usize,
 }
 
 /// The place of one connection, given back when it is dropped.
 pub(super) struct Place {
     pub(super) activity: Arc<Activity>,
-    id: u64,
+    /// None where it is a spare one.
+    id: Option<u64>,
     taken: Arc<Mutex<Taken>>,
-    permit: OwnedSemaphorePermit,
+    permit: Option<OwnedSemaphorePermit>,
     /// None where its address has as many as it may.
     _share: Option<Share>,
 }
@@ -65,8 +68,14 @@ impl<S> Accepted<S> {
         let Some(open) = self.awaited.take() else {
             return;
         };
-        if let Ok(Ok(permit)) = timeout(PATIENCE, open.acquire_owned()).await {
-            self.place.permit = permit;
+        let permit = timeout(PATIENCE, open.acquire_owned()).await;
+        let mut taken = locked(&self.place.taken);
+        taken.waiting -= 1;
+        if let Ok(Ok(permit)) = permit {
+            // It is at nothing from now on, not since it began to wait.
+            self.place.activity = Arc::new(Activity::new());
+            self.place.id = Some(taken.insert(&self.place.activity));
+            self.place.permit = Some(permit);
             self.turned_away = false;
         }
     }
@@ -90,39 +99,43 @@ impl Places {
         let spare = spare.map_err(io::Error::other)?;
         let (stream, address) = listener.accept().await?;
         let share = self.shares.take(address.ip());
+        let activity = Arc::new(Activity::new());
+        let mut taken = locked(&self.taken);
         let open = share
             .as_ref()
             .and_then(|_| self.open.clone().try_acquire_owned().ok());
         let turned_away = open.is_none();
-        let missing = self.kept_free.saturating_sub(self.open.available_permits());
-        let given_up = locked(&self.taken).make_room(missing);
-        let awaited = share.is_some() && turned_away && given_up > 0;
+        let free = self.open.available_permits();
+        let asked = self.kept_free + taken.waiting + usize::from(turned_away);
+        let coming = taken.make_room(asked.saturating_sub(free));
+        let waits = share.is_some() && turned_away && free + coming > taken.waiting;
+        taken.waiting += usize::from(waits);
+        let id = (!turned_away).then(|| taken.insert(&activity));
+        drop(taken);
         Ok(Accepted {
             stream,
             address,
             turned_away,
-            place: self.take(open.unwrap_or(spare), share),
-            awaited: awaited.then(|| self.open.clone()),
+            place: Place {
+                activity,
+                id,
+                taken: self.taken.clone(),
+                permit: Some(open.unwrap_or(spare)),
+                _share: share,
+            },
+            awaited: waits.then(|| self.open.clone()),
         })
-    }
-
-    fn take(&self, permit: OwnedSemaphorePermit, share: Option<Share>) -> Place {
-        let activity = Arc::new(Activity::new());
-        let mut taken = locked(&self.taken);
-        let id = taken.next;
-        taken.next += 1;
-        taken.connections.insert(id, activity.clone());
-        Place {
-            activity,
-            id,
-            taken: self.taken.clone(),
-            permit,
-            _share: share,
-        }
     }
 }
 
 impl Taken {
+    fn insert(&mut self, activity: &Arc<Activity>) -> u64 {
+        let id = self.next;
+        self.next += 1;
+        self.connections.insert(id, activity.clone());
+        id
+    }
+
     /// As many connections as are missing give way, those first that have been at nothing for the longest time.
     /// How many are about to be gone.
     fn make_room(&self, missing: usize) -> usize {
@@ -147,7 +160,12 @@ impl Taken {
 
 impl Drop for Place {
     fn drop(&mut self) {
-        locked(&self.taken).connections.remove(&self.id);
+        // Both under the lock, so that a place is always either free or one that is about to be.
+        let mut taken = locked(&self.taken);
+        self.permit.take();
+        if let Some(id) = self.id {
+            taken.connections.remove(&id);
+        }
     }
 }
 
