@@ -132,11 +132,31 @@ async fn a_connection_without_a_request_is_closed_in_time() {
     }
 }
 
+/// A connection whose request has begun, so that it does not give way to others.
+async fn at_something(gateway: &Gateway) -> TcpStream {
+    let mut stream = TcpStream::connect(gateway.address()).await.unwrap();
+    let head = format!("POST {CHAT} HTTP/1.1\r\nhost: x\r\ncontent-length: 9\r\nexpect: 100-continue\r\n\r\n");
+    stream.write_all(head.as_bytes()).await.unwrap();
+    let mut told = [0; 12];
+    stream.read_exact(&mut told).await.unwrap();
+    assert_eq!(&told, b"HTTP/1.1 100");
+    stream
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_idle_connection_gives_way_where_there_is_no_other_place() {
+    let upstream = Upstream::start().await;
+    let gateway = Gateway::start_with(&upstream.url(), "limits.connections = 1").await;
+    let mut idle = TcpStream::connect(gateway.address()).await.unwrap();
+    assert_eq!(gateway.decision(GREETING).await, "answer");
+    assert_eq!(idle.read(&mut [0]).await.unwrap(), 0, "it was closed");
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_connection_over_the_limit_is_told_so_and_closed() {
     let mut upstream = Upstream::start().await;
     let gateway = Gateway::start_with(&upstream.url(), "limits.connections = 1").await;
-    let first = TcpStream::connect(gateway.address()).await.unwrap();
+    let first = at_something(&gateway).await;
     assert_eq!(
         gateway.admin("/healthz").await.status,
         200,
