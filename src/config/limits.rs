@@ -23,7 +23,7 @@ pub struct Limits {
     pub headers: usize,
     /// Requests in flight, running streams included; more get 503 at once.
     pub requests: NonZeroUsize,
-    /// Open connections; requests on more of them get 503 at once.
+    /// Open connections; where there are more, idle ones give way, and requests on the rest get 503 at once.
     pub connections: NonZeroUsize,
     /// Requests in flight of one address, of one /64 where it is IPv6. None: as many as there are.
     pub requests_per_address: Option<NonZeroUsize>,
