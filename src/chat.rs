@@ -32,6 +32,7 @@ pub use fault::Fault;
 pub use usage::{Heard, Usage, UsageReader, UsageSource};
 
 use crate::language::Language;
+use crate::wrapping::{self, Template, Wrapping};
 use unpack::Coding;
 
 /// A protocol that is judged.
@@ -55,6 +56,8 @@ pub struct Prompt {
     /// Whether the turn that is judged also holds something that may hold words, in a shape that is not known
     /// here: a file, a sound, a part or a role that the protocol does not have.
     pub unread: bool,
+    /// What a front end had put around the customer's words.
+    pub wrapping: Option<Wrapping>,
     /// What was said before the turn that is judged.
     pub context: Context,
     /// Who asks.
@@ -107,6 +110,8 @@ pub enum Text {
     Question(String),
     /// No words: a picture alone, a tool's result, no user message at all.
     None,
+    /// What a front end wants to know about a chat: its title, its summary, what may be asked next.
+    Task,
     /// No words, but something that may hold some, in a shape that is not known here.
     UnknownShape,
 }
@@ -119,6 +124,21 @@ pub struct Context {
     pub user: Option<String>,
     /// The nearest assistant message with words: its last 2,000 characters, where it asks or offers.
     pub assistant: Option<String>,
+    /// Whether a tool's result stands right before it.
+    pub after_tool: bool,
+}
+
+impl Context {
+    /// Whether a tool's result came before, or the assistant called one in its words, as frameworks do without a
+    /// protocol for tools.
+    fn follows_call(&self) -> bool {
+        let calls = |said: &String| {
+            ["Action", "Thought", "```", "<tool", "<code"]
+                .iter()
+                .any(|mark| said.contains(mark))
+        };
+        self.after_tool || self.assistant.as_ref().is_some_and(calls)
+    }
 }
 
 /// The body of a request cannot be read.
@@ -260,11 +280,42 @@ impl Protocol {
 }
 
 impl Prompt {
+    /// The same with the customer's words alone, without what front ends put around them. What the message tells of
+    /// the conversation serves where the request has none.
+    #[must_use]
+    pub fn unwrapped(mut self, templates: &[Template]) -> Self {
+        let said = self.context.user.as_deref();
+        if let Some(said) = said.and_then(|said| wrapping::unwrap(said, templates)) {
+            self.context.user = Some(said.words).filter(|words| !words.is_empty());
+        }
+        let Text::Question(message) = &self.text else {
+            return self;
+        };
+        if wrapping::is_task(message) {
+            self.text = Text::Task;
+        } else if wrapping::is_harness(message) && self.context.follows_call() {
+            // What began the loop was judged.
+            self.text = Text::None;
+        } else if let Some(found) = wrapping::unwrap(message, templates) {
+            self.wrapping = Some(found.wrapping);
+            let Context {
+                user, assistant, ..
+            } = &mut self.context;
+            *user = user.take().or(found.before);
+            *assistant = assistant.take().or(found.said);
+            self.text = match found.words.is_empty() {
+                true => Text::None,
+                false => Text::Question(found.words),
+            };
+        }
+        self
+    }
+
     /// The language that a reply made here speaks.
     pub fn language(&self) -> Language {
         match &self.text {
             Text::Question(text) => Language::of_text(text),
-            Text::None | Text::UnknownShape => Language::En,
+            Text::None | Text::Task | Text::UnknownShape => Language::En,
         }
     }
 }

@@ -217,6 +217,7 @@ mod cases {
             title: Phrase::same(of),
             action,
             reply: None,
+            first_turn_only: false,
             examples: Vec::new(),
         }
     }

@@ -249,6 +249,7 @@ mod tests {
             title: Phrase::same(name),
             action,
             reply: None,
+            first_turn_only: false,
             examples: examples.collect(),
         }
     }

@@ -4,6 +4,7 @@
 //! and on its clauses, each from the cache where the text was judged before. [`policy::decide`] decides, and
 //! is a pure function. A gate that cannot judge forwards, and says why.
 
+mod asking;
 pub mod course;
 mod notices;
 mod polarity;
@@ -78,6 +79,14 @@ impl Gate {
         &self.embedder
     }
 
+    /// The prompt with the customer's words alone, as far as the operator wants them looked for.
+    pub fn unwrapped(&self, prompt: Prompt) -> Prompt {
+        match self.config.unwrap {
+            true => prompt.unwrapped(&self.config.question),
+            false => prompt,
+        }
+    }
+
     /// What the operator wants done where it is not plain.
     pub fn policy(&self) -> Policy {
         Policy {
@@ -103,6 +112,7 @@ impl Gate {
             Text::Question(text) => text,
             Text::None => return Decision::unjudged(Reason::NoText),
             Text::UnknownShape => return Decision::unjudged(Reason::UnknownShape),
+            Text::Task => return Decision::unjudged(Reason::Task),
         };
         if !snapshot.judge.is_fitted() {
             return Decision::unjudged(Reason::NotReady);
@@ -147,6 +157,8 @@ impl Gate {
         let mut evidence = Evidence::of(question, read, reading.says_nothing);
         evidence.cut = reading.cut;
         let before = context.assistant.as_ref();
+        evidence.in_conversation = before.is_some() || context.user.is_some();
+        evidence.asked = before.is_some_and(|said| asking::asks(said));
         evidence.declined = before.is_some_and(|said| snapshot.declined(said));
         let rejected = policy::passes(snapshot, &evidence).is_none();
         if !evidence.declined

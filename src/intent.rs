@@ -72,6 +72,8 @@ pub struct Intent {
     pub action: Action,
     /// What is said; every word filled in. Forwarded intents have none.
     pub reply: Option<Phrase>,
+    /// Whether its reply opens a conversation, and is out of place in one.
+    pub first_turn_only: bool,
     /// At least one.
     pub examples: Vec<Example>,
 }

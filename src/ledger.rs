@@ -114,7 +114,7 @@ impl Asked {
         let kept = |words: &String| words[..words.floor_char_boundary(MOST_WORDS)].to_owned();
         let question = match &prompt.text {
             Text::Question(words) => Some(kept(words)),
-            Text::None | Text::UnknownShape => None,
+            Text::None | Text::Task | Text::UnknownShape => None,
         };
         Asked {
             question,

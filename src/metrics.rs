@@ -44,6 +44,8 @@ pub struct Metrics {
     pub upstream_open: IntGaugeVec,
     /// Requests that went upstream unjudged since their path passes, by the path in `upstream.pass_through`.
     pub passed_through: IntCounterVec,
+    /// Messages in which the customer's words were found within what a front end puts around them, by what that is.
+    pub unwrapped: IntCounterVec,
     /// Requests that went upstream unjudged, by reason.
     pub gate_bypassed: IntCounterVec,
     /// Decisions that were not acted upon, by what would have been done, for which intent, and why it was not:
@@ -190,6 +192,11 @@ impl Metrics {
                 "passed_through_total",
                 "Requests that went upstream unjudged since their path passes.",
                 &["path"],
+            )?,
+            unwrapped: register.counters(
+                "unwrapped_total",
+                "Messages in which the customer's words stood within something else.",
+                &["wrapping"],
             )?,
             gate_bypassed: register.counters(
                 "gate_bypassed_total",

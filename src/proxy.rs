@@ -171,7 +171,12 @@ impl Journey<'_> {
         let coding = coding.map(HeaderValue::as_bytes);
         let most = settings.limits.body;
         let prompt = protocol.prompt_of(request.body(), coding, most);
+        let prompt = prompt.map(|prompt| settings.gate.unwrapped(prompt));
         if let Ok(prompt) = &prompt {
+            if let Some(wrapping) = prompt.wrapping {
+                let unwrapped = &self.metrics.unwrapped;
+                unwrapped.with_label_values(&[wrapping.as_str()]).inc();
+            }
             exchange.asked(prompt, &self.serving.snapshot, request.body());
         }
         exchange.judging();

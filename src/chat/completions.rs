@@ -69,6 +69,7 @@ pub(super) fn prompt(body: &[u8]) -> Result<Prompt, Unreadable> {
     Ok(Prompt {
         text,
         unread,
+        wrapping: None,
         context: Context::default(),
         asker: Asker {
             user: request.user.into_name(),

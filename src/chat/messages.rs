@@ -177,7 +177,7 @@ fn usage(used: Usage) -> Value {
 mod tests {
     use serde_json::json;
 
-    use super::super::{Context, Text};
+    use super::super::Text;
     use super::*;
 
     fn read(messages: &Value) -> Prompt {
@@ -263,7 +263,8 @@ mod tests {
             {"role": "user", "content": "q"},
         ]));
         let (user, assistant) = (Some("a".to_owned()), Some("b".to_owned()));
-        assert_eq!(found.context, Context { user, assistant });
+        let context = found.context;
+        assert_eq!((context.user, context.assistant), (user, assistant));
     }
 
     #[test]

@@ -225,7 +225,7 @@ impl From<Item> for Message {
 mod tests {
     use serde_json::json;
 
-    use super::super::{Context, Text};
+    use super::super::Text;
     use super::*;
 
     fn read(fields: Value) -> Prompt {
@@ -364,7 +364,8 @@ mod tests {
             {"role": "user", "content": "q"},
         ]}));
         let (user, assistant) = (Some("a".to_owned()), Some("c".to_owned()));
-        assert_eq!(found.context, Context { user, assistant });
+        let context = found.context;
+        assert_eq!((context.user, context.assistant), (user, assistant));
     }
 
     #[test]

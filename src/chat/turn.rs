@@ -12,6 +12,8 @@ use super::{Asker, Context, Prompt, ReplyShape, Text};
 
 /// Characters of what a reply is to begin with, such as `{` or `Answer:`; more may say what is to be written.
 const LONGEST_PREFILL: usize = 16;
+/// Messages without an answer between them that are one turn; more of them are a history without answers.
+const LONGEST_BURST: usize = 4;
 /// Characters kept of each message of the context.
 const CONTEXT_CHARS: usize = 2_000;
 
@@ -72,6 +74,22 @@ impl Content {
         Content {
             unread: true,
             ..Content::default()
+        }
+    }
+
+    /// What was sent in several messages, as one: a message that was sent again says nothing more.
+    fn with(self, next: Content) -> Self {
+        let words = match (&*self.words, &*next.words) {
+            (earlier, "") => earlier.to_owned(),
+            (earlier, next) if earlier == next || earlier.ends_with(&format!("\n{next}")) => {
+                earlier.to_owned()
+            }
+            (earlier, next) => format!("{earlier}\n{next}"),
+        };
+        Content {
+            words,
+            unread: self.unread || next.unread,
+            ..next
         }
     }
 
@@ -154,6 +172,8 @@ impl<'de> Deserialize<'de> for Content {
 pub(super) struct Turn {
     /// The last user message so far.
     question: Option<Content>,
+    /// How many messages without an answer between them it is made of.
+    burst: usize,
     /// Whether a tool's result has come after it.
     ended: bool,
     /// Whether something came after it whose words cannot be read here.
@@ -189,10 +209,25 @@ impl Turn {
         if self.opening.is_empty() {
             beginning(&question.words, LONGEST_NAME).clone_into(&mut self.opening);
         }
-        let earlier = self.question.replace(question);
-        if let Some(earlier) = earlier.filter(|earlier| !earlier.words.is_empty()) {
-            self.context.user = Some(beginning(&earlier.words, CONTEXT_CHARS).to_owned());
-        }
+        self.context.after_tool = self.ended;
+        let earlier = self
+            .question
+            .take()
+            .filter(|earlier| !earlier.words.is_empty());
+        let unanswered = self.assistant.is_none() && !self.ended && self.burst < LONGEST_BURST;
+        self.question = Some(match earlier {
+            Some(earlier) if unanswered => {
+                self.burst += 1;
+                earlier.with(question)
+            }
+            earlier => {
+                if let Some(earlier) = earlier {
+                    self.context.user = Some(beginning(&earlier.words, CONTEXT_CHARS).to_owned());
+                }
+                self.burst = 1;
+                question
+            }
+        });
         if let Some(said) = self.assistant.take() {
             self.context.assistant = Some(said);
         }
@@ -217,6 +252,7 @@ impl Turn {
         Prompt {
             text,
             unread,
+            wrapping: None,
             context,
             asker,
             reply,
@@ -293,13 +329,13 @@ mod tests {
         for (before, expected_user, expected_assistant) in [
             (&["system s", "developer d"][..], None, None),
             (&["assistant  hi "], None, Some("hi")),
-            (&["user a"], Some("a"), None),
+            // What no answer stands between is one question.
+            (&["user a"], None, None),
             (
                 &["user a", "assistant b", "user c", "assistant d"],
                 Some("c"),
                 Some("d"),
             ),
-            (&["user a", "user c"], Some("c"), None),
             // Messages without words are passed over, a tool's result is nobody's words.
             (
                 &[
@@ -328,6 +364,37 @@ mod tests {
             }
         }
         assert_eq!(context_of(&["user q"]), (None, None));
+    }
+
+    #[test]
+    fn messages_without_an_answer_between_them_are_one_question() {
+        let question = |messages: &[&str]| {
+            let mut turn = Turn::default();
+            for message in messages {
+                let (name, content) = message.split_once(' ').unwrap();
+                let role = Role::of(&Word(Some(name.to_owned())));
+                let content = Content::of(content);
+                turn.push(Message { role, content });
+            }
+            turn.prompt(None, ReplyShape::default()).text
+        };
+        for (messages, words) in [
+            (&["user a", "user b", "user c"][..], "a\nb\nc"),
+            // What is sent again says nothing more.
+            (&["user a", "user b", "user b"], "a\nb"),
+            (
+                &["user a", "assistant x", "user b", "system s", "user c"],
+                "b\nc",
+            ),
+            // A history without answers.
+            (&["user a", "user b", "user c", "user d", "user e"], "e"),
+        ] {
+            assert_eq!(
+                question(messages),
+                Text::Question(words.to_owned()),
+                "{messages:?}"
+            );
+        }
     }
 
     #[test]

@@ -12,8 +12,8 @@ use serde_json::json;
 use tokio::io::{AsyncBufReadExt, BufReader};
 
 use super::terminal::{self, BOLD, DIM, colour, paint};
+use crate::chat::Text;
 use crate::chat::line::Line;
-use crate::chat::{Context, Text};
 use crate::config::Config;
 use crate::gate::{Gate, policy};
 use crate::intent::Action;
@@ -62,9 +62,31 @@ async fn explain(
     gate: &Gate,
     text: &str,
 ) -> anyhow::Result<()> {
-    let evidence = gate.evidence(snapshot, text, &Context::default()).await?;
+    let line = Line {
+        text: Some(text.to_owned()),
+        messages: None,
+    };
+    let prompt = line
+        .prompt()
+        .map_err(|phrase| anyhow::anyhow!("{}", phrase.here()))?;
+    let prompt = gate.unwrapped(prompt);
+    let Text::Question(words) = &prompt.text else {
+        let decision = gate.judge(snapshot, &prompt).await;
+        print_decision(snapshot, &decision, text);
+        return Ok(());
+    };
+    let evidence = gate.evidence(snapshot, words, &prompt.context).await?;
     let decision = policy::decide(snapshot, gate.policy(), &evidence);
-    print_decision(snapshot, &decision, text);
+    print_decision(snapshot, &decision, words);
+    if prompt.wrapping.is_some() {
+        println!(
+            "  {}",
+            say(
+                format!("顾客的话：{words}"),
+                format!("the customer's words: {words}")
+            )
+        );
+    }
     if let Some(judgement) = &decision.judgement {
         print_intents(snapshot, judgement);
         let stage = snapshot.judge.stage();
@@ -223,13 +245,18 @@ async fn judge_line(
     let prompt = line
         .prompt()
         .map_err(|phrase| anyhow::anyhow!("{}", phrase.here()))?;
+    let prompt = gate.unwrapped(prompt);
     let decision = gate.judge(snapshot, &prompt).await;
     anyhow::ensure!(
-        decision.judgement.is_some() || matches!(prompt.text, Text::None | Text::UnknownShape),
+        decision.judgement.is_some() || !matches!(prompt.text, Text::Question(_)),
         "{}",
         decision.reason.explain().here()
     );
-    Ok(verdict_line(&decision))
+    let mut line = verdict_line(&decision);
+    if let (Some(_), Text::Question(words)) = (prompt.wrapping, &prompt.text) {
+        line["question"] = json!(words);
+    }
+    Ok(line)
 }
 
 /// The format that other programs rely on.

@@ -169,7 +169,10 @@ async fn judge(
 ) -> anyhow::Result<Vec<Outcome>> {
     let bar = terminal::bar(say("判断问题", "judging questions"));
     let mut decisions = stream::iter(questions)
-        .map(|question| async move { gate.judge(snapshot, &question.prompt).await })
+        .map(|question| async move {
+            let prompt = gate.unwrapped(question.prompt.clone());
+            gate.judge(snapshot, &prompt).await
+        })
         .buffered(2 * gate.embedder().threads());
     let mut outcomes = Vec::with_capacity(questions.len());
     while let Some(decision) = decisions.next().await {

@@ -7,6 +7,7 @@ use serde::Deserialize;
 
 use super::{Shop, root, units};
 use crate::language::Phrase;
+use crate::wrapping::Template;
 
 /// What decides.
 #[derive(Clone, Debug, Deserialize, PartialEq)]
@@ -38,6 +39,10 @@ pub struct Gate {
     pub mixed: Mixed,
     /// How far questions are embedded.
     pub stages: Stages,
+    /// Where the customer's words stand in what front ends send, beside the wrappings that are known.
+    pub question: Vec<Template>,
+    /// Whether the customer's words are looked for within a message.
+    pub unwrap: bool,
     /// The reply of reject intents that have none of their own, and of the background.
     pub reject_reply: Phrase,
 }
@@ -152,6 +157,8 @@ impl Default for Gate {
             grey: Grey::default(),
             mixed: Mixed::default(),
             stages: Stages::default(),
+            question: Vec::new(),
+            unwrap: true,
             reject_reply: Phrase::new(
                 "抱歉，我是{{name}}的购物助手，只能回答订单、配送、退换货和商品方面的问题。",
                 "Sorry, I am the shopping assistant of {{name}} and can only help with orders, delivery, returns and products.",

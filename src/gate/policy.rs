@@ -2,8 +2,9 @@
 
 use super::Assessed;
 use super::polarity::reversals;
+use crate::bare::is_bare;
 use crate::config::{Grey, Mixed};
-use crate::intent::{Action, Intent};
+use crate::intent::{Action, Example, Intent};
 use crate::judge::Thresholds;
 use crate::language::Phrase;
 use crate::snapshot::Snapshot;
@@ -15,6 +16,9 @@ const CLEARLY: f64 = 3.0;
 /// A clause speaks for a whole text that looks off-topic, a long story with an order in it, where it is so far
 /// above what is sure for a question.
 const PLAINLY: f64 = 2.0;
+
+/// Letters or characters of an example that tell what is meant where they stand in a short turn.
+const LEAST_SAID: usize = 2;
 
 /// What the operator wants done where it is not plain.
 #[derive(Clone, Copy, Debug)]
@@ -42,6 +46,10 @@ pub struct Evidence {
     pub follows_on: bool,
     /// Whether it is a number, a link, a yes or no.
     pub bare: bool,
+    /// Whether anything was said before it.
+    pub in_conversation: bool,
+    /// Whether the turn before it asks the customer for something.
+    pub asked: bool,
     /// The verdict on what it sounds like.
     pub second: Option<Assessed>,
     /// The verdicts on its clauses.
@@ -59,6 +67,8 @@ impl Evidence {
             declined: false,
             follows_on: false,
             bare: false,
+            in_conversation: false,
+            asked: false,
             second: None,
             clauses: Vec::new(),
         }
@@ -151,7 +161,7 @@ pub fn decide(snapshot: &Snapshot, policy: Policy, evidence: &Evidence) -> Decis
     let (lead, needed) = (verdict.lead_of(Action::Answer), thresholds.answer_lead);
     let readable = passes != Reason::UnreadableText;
     if readable && lead > 0.0 && !mixed && !evidence.follows_on {
-        let (action, reason) = if lead <= needed {
+        let (action, reason) = if lead <= needed || is_open(snapshot, evidence) {
             (Action::Forward, Reason::AnswerUnsure { lead: needed })
         } else if reversed(snapshot, evidence) {
             (Action::Forward, Reason::AnswerReversed)
@@ -173,6 +183,27 @@ pub fn decide(snapshot: &Snapshot, policy: Policy, evidence: &Evidence) -> Decis
         _ if unclear => outcome(snapshot, evidence, Action::Forward, grey, mixed),
         _ => outcome(snapshot, evidence, Action::Forward, passes, mixed),
     }
+}
+
+/// Whether something is left open that a fixed reply would pass over: a matter beside what is answered, a question of
+/// the assistant's, or a conversation that has long begun.
+fn is_open(snapshot: &Snapshot, evidence: &Evidence) -> bool {
+    let beside = |clause: &Assessed| clause.assessment.verdict.lead_of(Action::Answer) <= 0.0;
+    if evidence.asked || evidence.clauses.iter().any(beside) {
+        return true;
+    }
+    let answering = evidence.verdict().likeliest(Action::Answer);
+    let Some(answering) = answering.and_then(|candidate| intent(snapshot, candidate)) else {
+        return false;
+    };
+    // "Well." closes nothing; "well, thanks" does.
+    let said = |example: &Example| {
+        let words = example.read.chars().filter(|c| c.is_alphanumeric()).count();
+        words >= LEAST_SAID && evidence.text.contains(&example.read)
+    };
+    evidence.in_conversation
+        && (answering.first_turn_only
+            || is_bare(&evidence.text) && !answering.examples.iter().any(said))
 }
 
 /// Whether a clause is off-topic, and more than small talk.

@@ -129,6 +129,7 @@ struct RawIntent {
     title: Option<Phrase>,
     action: Action,
     reply: Option<Spanned<Phrase>>,
+    first_turn_only: bool,
     examples: Option<Spanned<Examples>>,
 }
 
@@ -158,6 +159,7 @@ impl Reader<'_> {
             name,
             action: raw.action,
             reply,
+            first_turn_only: raw.first_turn_only,
             examples,
         }
     }

@@ -57,6 +57,8 @@ pub enum Reason {
     NothingRejects,
     /// The request holds no text to judge.
     NoText,
+    /// Something that a front end wants to know about a chat, such as its title.
+    Task,
     /// Text in a shape that the gateway does not read.
     UnknownShape,
     /// Too many questions wait for the model.
@@ -92,6 +94,7 @@ impl Reason {
             Reason::Mixed => "mixed",
             Reason::NothingRejects => "nothing_rejects",
             Reason::NoText => "no_text",
+            Reason::Task => "task",
             Reason::UnknownShape => "unknown_shape",
             Reason::QueueFull => "queue_full",
             Reason::OverBudget => "over_budget",
@@ -130,8 +133,9 @@ impl Reason {
     }
 
     /// Every [`Reason::bypass`] label.
-    pub const BYPASSES: [&'static str; 8] = [
+    pub const BYPASSES: [&'static str; 9] = [
         "no_text",
+        "task",
         "unknown_shape",
         "queue_full",
         "over_budget",
@@ -209,6 +213,10 @@ impl Reason {
                 "no intent has action = \"reject\" and gate.background is off, so everything is forwarded",
             ),
             Reason::NoText => Phrase::new("没有可判断的文字", "there is no text to judge"),
+            Reason::Task => Phrase::new(
+                "不是顾客写的：前端想知道这段对话的标题、摘要之类，未判断",
+                "no customer wrote it: a front end asks for a chat's title, its summary or the like; not judged",
+            ),
             Reason::UnknownShape => Phrase::new(
                 "内容的格式网关不认识，未判断",
                 "the content has a shape the gateway does not read; not judged",

@@ -60,12 +60,13 @@ fn of_side(shares: &BTreeMap<(bool, String), Share>, side: bool) -> f64 {
     value(sum)
 }
 
-// Measured: 10.9 % of the shop's turns rejected, 91.6 % of the others.
+// Measured: 10.9 % of the shop's turns rejected, 90.0 % of the others, those included that were sent right behind a
+// question that nobody has answered yet and pass with it.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_turn_is_judged_in_its_conversation() {
     let shares = rejected("tests/conversations/dialogues.jsonl").await;
     assert!(of_side(&shares, true) <= 0.13);
-    assert!(of_side(&shares, false) >= 0.91);
+    assert!(of_side(&shares, false) >= 0.89);
 }
 
 // Measured: 15 % of those who come back rejected, 62.5 % of those who insist.

@@ -31,6 +31,7 @@ const ROWS: [(&str, &[&str]); 7] = [
             "catalogue",
             "vector",
             "text",
+            "wrapping",
             "clause",
             "bare",
             "breaker",

@@ -56,3 +56,4 @@ mod upstreams;
 mod wire;
 mod wire_forms;
 mod wording;
+mod wrapped;

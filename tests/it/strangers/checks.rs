@@ -13,6 +13,7 @@ use intentgate::chat::{Prompt, Protocol, Text, Usage, UsageReader, UsageSource};
 use intentgate::clause::clauses;
 use intentgate::embed::{Manifest, Tokenizer};
 use intentgate::text::{normalise, second_reading};
+use intentgate::wrapping::{is_harness, is_task, unwrap};
 use serde_json::{Value, json};
 
 /// A check, by the name of its fuzz target.
@@ -32,7 +33,8 @@ pub const OF_BODIES: [Check; 6] = [
 pub const OF_REPLIES: [Check; 1] = [("usage", usage)];
 
 /// Those of what a customer types.
-pub const OF_TEXTS: [Check; 6] = [
+pub const OF_TEXTS: [Check; 7] = [
+    ("wrapping", wrapping),
     ("strings", strings),
     ("normal_form", normal_form),
     ("meant", meant),
@@ -187,7 +189,15 @@ fn is_read(protocol: Protocol, prompt: &Prompt, mut request: Value) {
     let question = (!text.trim().is_empty()).then(|| Text::Question(text.trim().to_owned()));
     let found = (prompt.text != Text::UnknownShape).then(|| prompt.text.clone());
     // A template or a suffix may hold words as well.
-    assert!(question.is_none() || question == found, "{prompt:?}");
+    let joined = |question: &Text| match (question, &prompt.text) {
+        // What was sent right before it belongs to it.
+        (Text::Question(question), Text::Question(found)) => {
+            found.ends_with(&format!("\n{question}"))
+        }
+        _ => false,
+    };
+    let is_found = question == found || question.as_ref().is_some_and(joined);
+    assert!(question.is_none() || is_found, "{prompt:?}");
     *content = match protocol {
         Protocol::Completions => json!([text, [1]]),
         _ => json!([{"type": "text", "text": text}, {"type": "x_unknown", "text": "x"}]),
@@ -424,6 +434,18 @@ fn are_clauses(text: &str) -> Vec<&str> {
     }
     assert!(end <= text.as_ptr().addr() + text.len());
     clauses
+}
+
+/// What stands around a customer's words. They are no more than the message, and a message that is taken for what a
+/// front end asks is so however often it is read.
+pub fn wrapping(bytes: &[u8]) {
+    let text = String::from_utf8_lossy(bytes);
+    let found = unwrap(&text, &[]);
+    assert_eq!(found, unwrap(&text, &[]));
+    if let Some(found) = found {
+        assert!(found.words.trim() == found.words, "{found:?} of {text:?}");
+    }
+    let _ = (is_task(&text), is_harness(&text));
 }
 
 /// Whether a text says nothing by itself. One that names a topic does, whatever stands beside it.
