@@ -17,7 +17,7 @@ pub enum Reason {
     },
     /// A number, a link, a yes or no in a conversation about business.
     Bare,
-    /// Read by its sound, it is not below the threshold.
+    /// Read by its sound, or with its slips of spelling mended, it is not below the threshold.
     SecondReading {
         /// The threshold.
         threshold: f64,
@@ -161,9 +161,9 @@ impl Reason {
                 "a number, a link, a yes or no in a conversation about the shop's business is never rejected alone",
             ),
             Reason::SecondReading { threshold } => Phrase::new(
-                format!("按读音理解后，对数几率不低于阈值 {threshold:.2}，不拒绝"),
+                format!("按读音或改正拼写后理解，对数几率不低于阈值 {threshold:.2}，不拒绝"),
                 format!(
-                    "read by its sound, the log-odds are not below the threshold {threshold:.2}, so it is not rejected"
+                    "read by its sound, or with its spelling mended, the log-odds are not below the threshold {threshold:.2}, so it is not rejected"
                 ),
             ),
             Reason::BusinessClause { threshold } => Phrase::new(
