@@ -11,6 +11,7 @@ use intentgate::config::Config;
 use intentgate::embed::Embedder;
 use intentgate::gate::{Gate, policy};
 use intentgate::reload::Intents;
+use intentgate::text::Vocabulary;
 use intentgate::verdict::Stage;
 use tokio::runtime::Runtime;
 
@@ -37,6 +38,25 @@ fn decisions(criterion: &mut Criterion) {
     group.sample_size(10);
     group.bench_function("the shipped intents, all known", |b| b.iter(prepare));
     group.finish();
+
+    // What a rejection costs before its second reading is embedded.
+    for (name, question) in [
+        (
+            "without a slip",
+            "what is the capital of australia and how many people live there",
+        ),
+        (
+            "with two",
+            "waht is the capital of australia and how many poeple live there",
+        ),
+    ] {
+        let mended = || snapshot.vocabulary.mended(question, question);
+        criterion.bench_function(&format!("mended, {name}"), |b| b.iter(mended));
+    }
+    let examples = snapshot.intents.iter().flat_map(|intent| &intent.examples);
+    let examples: Vec<_> = examples.map(|example| example.read.as_str()).collect();
+    let words = || Vocabulary::of(examples.iter().copied());
+    criterion.bench_function("the vocabulary of the shipped intents", |b| b.iter(words));
 
     // All that is left of a question once its verdicts are known.
     let gate = Gate::new(embedder, &config.gate);

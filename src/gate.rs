@@ -139,7 +139,7 @@ impl Gate {
         }
     }
 
-    /// What a decision on a text rests on. What is said before it, its sound and its clauses are looked at
+    /// What a decision on a text rests on. What is said before it, its sound, its spelling and its clauses are looked at
     /// only where they can change something.
     ///
     /// # Errors
@@ -173,9 +173,10 @@ impl Gate {
             }
         }
         if policy::passes(snapshot, &evidence).is_none()
-            && let Some(second) = reading.second()
+            && let Some(second) = reading.second(text, &snapshot.vocabulary)
         {
-            evidence.second = Some(self.assess(snapshot, second, stages).await?);
+            let assessed = self.assess(snapshot, &second, stages).await?;
+            evidence.second = Some((second.into_owned(), assessed));
         }
         if !evidence.question.assessment.readable
             && let Some(latin) = reading.latin()

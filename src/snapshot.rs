@@ -20,6 +20,7 @@ use crate::intent::{Action, Intent, IntentName};
 use crate::judge::{Judge, Reviewed};
 use crate::language::Phrase;
 use crate::problem::Problems;
+use crate::text::Vocabulary;
 use crate::verdict::Stage;
 use material::{References, read_examples};
 pub use verdicts::Verdicts;
@@ -36,6 +37,8 @@ pub struct Snapshot {
     pub reject_reply: Phrase,
     /// What judges.
     pub judge: Judge,
+    /// The words of the intents' examples.
+    pub vocabulary: Vocabulary,
     /// Verdicts on texts that have been asked before. A new snapshot begins with none.
     pub verdicts: Verdicts,
 }
@@ -203,7 +206,10 @@ impl Preparation<'_> {
     }
 
     fn snapshot(self, intents: Vec<Intent>, judge: Judge) -> Snapshot {
+        let examples = intents.iter().flat_map(read_examples);
+        let vocabulary = block_in_place(|| Vocabulary::of(examples.map(String::as_str)));
         Snapshot {
+            vocabulary,
             intents,
             reject_reply: self.context.default_reply(),
             judge,

@@ -5,7 +5,8 @@
 //! only the words decide.
 //!
 //! [`second_reading`] is for a question about to be rejected: what its writer may have meant, where the input
-//! method put other characters of the same sound, or none.
+//! method put other characters of the same sound, or none. [`Vocabulary::mended`] is the same for slips of spelling in
+//! English.
 
 use std::borrow::Cow;
 
@@ -16,9 +17,11 @@ mod layout;
 mod reading;
 mod shop_words;
 mod sound;
+mod spelling;
 
 pub use excerpt::excerpt;
 pub use reading::second_reading;
+pub use spelling::Vocabulary;
 
 /// One pass settles nearly every text; taking something out may bring together what a second pass sees.
 const MOST_PASSES: usize = 4;
@@ -133,6 +136,7 @@ mod tests {
             let start = Instant::now();
             let normal = normalise(&text);
             second_reading(&text);
+            Vocabulary::of([&*text].into_iter()).mended(&text, &text);
             assert!(!normal.is_empty());
             // Milliseconds in a release; a test build on a busy machine is far slower, a square far slower yet.
             assert!(start.elapsed() < Duration::from_secs(10), "{part}");

@@ -50,8 +50,8 @@ pub struct Evidence {
     pub in_conversation: bool,
     /// Whether the turn before it asks the customer for something.
     pub asked: bool,
-    /// The verdict on what it sounds like.
-    pub second: Option<Assessed>,
+    /// What may have been meant by it, by its sound or its spelling, and the verdict on that.
+    pub second: Option<(String, Assessed)>,
     /// The verdicts on its clauses.
     pub clauses: Vec<Assessed>,
 }
@@ -126,7 +126,7 @@ pub fn passes(snapshot: &Snapshot, evidence: &Evidence) -> Option<Reason> {
     if evidence
         .second
         .iter()
-        .any(|second| reaches(second, threshold))
+        .any(|(_, second)| reaches(second, threshold))
     {
         return Some(Reason::SecondReading { threshold });
     }
@@ -139,36 +139,38 @@ pub fn passes(snapshot: &Snapshot, evidence: &Evidence) -> Option<Reason> {
 
 /// A rejection where nothing lets the question pass, an answer where its intent leads clearly, else forward.
 pub fn decide(snapshot: &Snapshot, policy: Policy, evidence: &Evidence) -> Decision {
-    let verdict = evidence.verdict();
     let mixed = evidence
         .clauses
         .iter()
         .any(|clause| strays(snapshot, evidence, clause));
     let thresholds = &snapshot.judge.thresholds;
-    let Some(passes) = passes(snapshot, evidence) else {
+    let passes = passes(snapshot, evidence);
+    let (text, read) = match (&evidence.second, passes) {
+        (Some((text, second)), Some(Reason::SecondReading { .. })) => (text, second),
+        _ => (&evidence.text, &evidence.question),
+    };
+    let outcome = |action, reason| outcome(snapshot, evidence, read, action, reason, mixed);
+    let Some(passes) = passes else {
         let threshold = evidence.threshold(thresholds);
-        return outcome(
-            snapshot,
-            evidence,
-            Action::Reject,
-            Reason::OffTopic { threshold },
-            false,
-        );
+        return outcome(Action::Reject, Reason::OffTopic { threshold });
     };
     if mixed && policy.mixed == Mixed::Reject {
-        return outcome(snapshot, evidence, Action::Reject, Reason::Mixed, mixed);
+        return outcome(Action::Reject, Reason::Mixed);
     }
+    let verdict = &read.assessment.verdict;
     let (lead, needed) = (verdict.lead_of(Action::Answer), thresholds.answer_lead);
     let readable = passes != Reason::UnreadableText;
     if readable && lead > 0.0 && !mixed && !evidence.follows_on {
-        let (action, reason) = if lead <= needed || is_open(snapshot, evidence) {
-            (Action::Forward, Reason::AnswerUnsure { lead: needed })
-        } else if reversed(snapshot, evidence) {
-            (Action::Forward, Reason::AnswerReversed)
+        let reversed = |text: &String| reversed(snapshot, verdict, text);
+        return if lead <= needed {
+            outcome(Action::Forward, Reason::AnswerUnsure { lead: needed })
+        } else if is_open(snapshot, verdict, evidence) {
+            outcome(Action::Forward, Reason::AnswerOpen)
+        } else if reversed(&evidence.text) || reversed(text) {
+            outcome(Action::Forward, Reason::AnswerReversed)
         } else {
-            (Action::Answer, Reason::Answered { lead: needed })
+            outcome(Action::Answer, Reason::Answered { lead: needed })
         };
-        return outcome(snapshot, evidence, action, reason, mixed);
     }
     let grey = Reason::Grey {
         threshold: thresholds.reject,
@@ -178,21 +180,21 @@ pub fn decide(snapshot: &Snapshot, policy: Policy, evidence: &Evidence) -> Decis
         && !evidence.follows_on
         && verdict.log_odds < thresholds.sure;
     match policy.grey {
-        Grey::Reject if unclear => outcome(snapshot, evidence, Action::Reject, grey, mixed),
-        Grey::Clarify if unclear => clarify(snapshot, evidence, grey, mixed),
-        _ if unclear => outcome(snapshot, evidence, Action::Forward, grey, mixed),
-        _ => outcome(snapshot, evidence, Action::Forward, passes, mixed),
+        Grey::Reject if unclear => outcome(Action::Reject, grey),
+        Grey::Clarify if unclear => clarify(snapshot, verdict, outcome(Action::Forward, grey)),
+        _ if unclear => outcome(Action::Forward, grey),
+        _ => outcome(Action::Forward, passes),
     }
 }
 
 /// Whether something is left open that a fixed reply would pass over: a matter beside what is answered, a question of
 /// the assistant's, or a conversation that has long begun.
-fn is_open(snapshot: &Snapshot, evidence: &Evidence) -> bool {
+fn is_open(snapshot: &Snapshot, verdict: &Verdict, evidence: &Evidence) -> bool {
     let beside = |clause: &Assessed| clause.assessment.verdict.lead_of(Action::Answer) <= 0.0;
     if evidence.asked || evidence.clauses.iter().any(beside) {
         return true;
     }
-    let answering = evidence.verdict().likeliest(Action::Answer);
+    let answering = verdict.likeliest(Action::Answer);
     let Some(answering) = answering.and_then(|candidate| intent(snapshot, candidate)) else {
         return false;
     };
@@ -215,9 +217,9 @@ fn strays(snapshot: &Snapshot, evidence: &Evidence, clause: &Assessed) -> bool {
 }
 
 /// Whether the question turns something around that no example of the answering intent does.
-fn reversed(snapshot: &Snapshot, evidence: &Evidence) -> bool {
-    let asked = reversals(&evidence.text);
-    let answering = evidence.verdict().likeliest(Action::Answer);
+fn reversed(snapshot: &Snapshot, verdict: &Verdict, text: &str) -> bool {
+    let asked = reversals(text);
+    let answering = verdict.likeliest(Action::Answer);
     let Some(intent) = answering.and_then(|candidate| intent(snapshot, candidate)) else {
         return false;
     };
@@ -243,12 +245,11 @@ fn intent<'s>(snapshot: &'s Snapshot, candidate: &Candidate) -> Option<&'s Inten
 }
 
 /// Asks which of the two likeliest intents is meant; forwards where there are no two.
-fn clarify(snapshot: &Snapshot, evidence: &Evidence, reason: Reason, mixed: bool) -> Decision {
-    let business = evidence.verdict().candidates.iter();
+fn clarify(snapshot: &Snapshot, verdict: &Verdict, decision: Decision) -> Decision {
+    let business = verdict.candidates.iter();
     let mut titles = business
         .filter(|candidate| candidate.action != Action::Reject)
         .filter_map(|candidate| Some(&intent(snapshot, candidate)?.title));
-    let decision = outcome(snapshot, evidence, Action::Forward, reason, mixed);
     let (Some(one), Some(other)) = (titles.next(), titles.next()) else {
         return decision;
     };
@@ -262,18 +263,16 @@ fn clarify(snapshot: &Snapshot, evidence: &Evidence, reason: Reason, mixed: bool
     }
 }
 
+/// What is done by the verdict on the question as it was read.
 fn outcome(
     snapshot: &Snapshot,
     evidence: &Evidence,
+    read: &Assessed,
     action: Action,
     reason: Reason,
     mixed: bool,
 ) -> Decision {
-    let decided = match (&evidence.second, reason) {
-        (Some(second), Reason::SecondReading { .. }) => second,
-        _ => &evidence.question,
-    };
-    let verdict = &decided.assessment.verdict;
+    let verdict = &read.assessment.verdict;
     let log_odds = match reason {
         Reason::FollowsOn { .. } | Reason::Bare => verdict.as_follow_up,
         Reason::OffTopic { .. } if evidence.follows_on => verdict.as_follow_up,
@@ -289,7 +288,8 @@ fn outcome(
         (_, Some(intent)) => intent.reply.clone(),
         (_, None) => Some(snapshot.reject_reply.clone()),
     };
-    let looked_at = [Some(&evidence.question), evidence.second.as_ref()];
+    let second = evidence.second.as_ref().map(|(_, second)| second);
+    let looked_at = [Some(&evidence.question), second];
     let looked_at = looked_at.into_iter().flatten().chain(&evidence.clauses);
     Decision {
         action,
@@ -298,8 +298,8 @@ fn outcome(
         reason,
         mixed,
         judgement: Some(Judgement {
-            truncated: evidence.cut || decided.assessment.truncated,
-            assessment: decided.assessment.clone(),
+            truncated: evidence.cut || read.assessment.truncated,
+            assessment: read.assessment.clone(),
             log_odds,
             stage: evidence.question.stage,
             timings: looked_at.fold(Timings::default(), |sum, assessed| {

@@ -8,7 +8,7 @@ use moka::sync::Cache;
 
 use crate::bare::is_bare;
 use crate::clause::clauses;
-use crate::text::{excerpt, normalise, says_nothing, second_reading};
+use crate::text::{Vocabulary, excerpt, normalise, says_nothing, second_reading};
 
 /// What is read of a text, in bytes, to be cut into clauses; what the model is shown of it as a whole, some 300
 /// tokens; and what of each clause.
@@ -55,11 +55,15 @@ impl Reading {
         }
     }
 
-    /// What may have been meant by it; looked for when it is first asked.
-    pub(super) fn second(&self) -> Option<&str> {
-        self.second
-            .get_or_init(|| second_reading(&self.normal))
-            .as_deref()
+    /// What may have been meant by it, `typed` as it was: by its sound, looked for when it is first asked, else by its
+    /// spelling, which depends on a shop's words.
+    pub(super) fn second(&self, typed: &str, words: &Vocabulary) -> Option<Cow<'_, str>> {
+        let sound = self.second.get_or_init(|| second_reading(&self.normal));
+        let sound = sound.as_deref().map(Cow::Borrowed);
+        sound.or_else(|| {
+            let mended = words.mended(&self.normal, &excerpt(typed, LONGEST_WHOLE))?;
+            Some(normalise(&mended).into_owned().into())
+        })
     }
 
     /// Its words in Latin letters, where there are enough to say something: what stands among characters that the
@@ -119,6 +123,7 @@ mod tests {
     #[test]
     fn a_kept_reading_is_that_of_the_text() {
         let readings = Readings::new();
+        let words = Vocabulary::of(std::iter::empty());
         for text in [
             "退\n款 怎 么 办😭",
             "KF在吗",
@@ -130,7 +135,7 @@ mod tests {
                 let reading = readings.of(text);
                 assert_eq!(reading.normal, normalise(text));
                 assert_eq!(
-                    reading.second(),
+                    reading.second(text, &words).as_deref(),
                     second_reading(&normalise(text)).as_deref()
                 );
                 assert_eq!(reading.parted, !clauses(text).is_empty());

@@ -17,7 +17,7 @@ pub enum Reason {
     },
     /// A number, a link, a yes or no in a conversation about business.
     Bare,
-    /// Read by its sound, it is not below the threshold.
+    /// Read by its sound, or with its slips of spelling mended, it is not below the threshold.
     SecondReading {
         /// The threshold.
         threshold: f64,
@@ -37,6 +37,8 @@ pub enum Reason {
         /// The lead that an answer needs.
         lead: f64,
     },
+    /// An `answer` intent is likeliest, but its reply would pass over something that is open.
+    AnswerOpen,
     /// An `answer` intent is likeliest, but the question may mean its opposite.
     AnswerReversed,
     /// The log-odds lie between off-topic and business: grey.
@@ -88,6 +90,7 @@ impl Reason {
             Reason::BusinessClause { .. } => "business_clause",
             Reason::Answered { .. } => "answered",
             Reason::AnswerUnsure { .. } => "answer_unsure",
+            Reason::AnswerOpen => "answer_open",
             Reason::AnswerReversed => "answer_reversed",
             Reason::Grey { .. } => "grey",
             Reason::OffTopic { .. } => "off_topic",
@@ -165,9 +168,9 @@ impl Reason {
                 "a number, a link, a yes or no in a conversation about the shop's business is never rejected alone",
             ),
             Reason::SecondReading { threshold } => Phrase::new(
-                format!("按读音理解后，对数几率不低于阈值 {threshold:.2}，不拒绝"),
+                format!("按读音或改正拼写后理解，对数几率不低于阈值 {threshold:.2}，不拒绝"),
                 format!(
-                    "read by its sound, the log-odds are not below the threshold {threshold:.2}, so it is not rejected"
+                    "read by its sound, or with its spelling mended, the log-odds are not below the threshold {threshold:.2}, so it is not rejected"
                 ),
             ),
             Reason::BusinessClause { threshold } => Phrase::new(
@@ -187,6 +190,10 @@ impl Reason {
                 format!(
                     "an intent with a fixed reply is likeliest, but leads by less than {lead:.2}, so it is forwarded"
                 ),
+            ),
+            Reason::AnswerOpen => Phrase::new(
+                "固定回复的意图最可能，但还有别的事没有答复，转发",
+                "an intent with a fixed reply is likeliest, but it would pass over something that is open, so it is forwarded",
             ),
             Reason::AnswerReversed => Phrase::new(
                 "有固定答复的意图最接近，但可能是相反的意思，所以转发",

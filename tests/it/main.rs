@@ -45,6 +45,7 @@ mod report_figures;
 mod retries;
 mod review;
 mod settings;
+mod slips;
 mod small_shops;
 mod smuggling;
 mod strangers;

@@ -12,7 +12,7 @@ use intentgate::chat::line::Line;
 use intentgate::chat::{Prompt, Protocol, Text, Usage, UsageReader, UsageSource};
 use intentgate::clause::clauses;
 use intentgate::embed::{Manifest, Tokenizer};
-use intentgate::text::{normalise, second_reading};
+use intentgate::text::{Vocabulary, normalise, second_reading};
 use intentgate::wrapping::{is_harness, is_task, unwrap};
 use serde_json::{Value, json};
 
@@ -406,6 +406,14 @@ pub fn meant(bytes: &[u8]) {
             assert_eq!(normalise(&meant), meant, "{text:?}");
         }
         assert!(meant.len() <= MEANT_GROWTH * normal.len());
+    }
+    let normal = normalise(&text);
+    let words = Vocabulary::of(["lantian speakers", &normal].into_iter());
+    let mended = words.mended("where is my pacakge", &text);
+    assert_eq!(mended.as_deref(), Some("where is my package"));
+    // Each word may become two letters longer.
+    if let Some(mended) = words.mended(&format!("where is the {normal}"), &text) {
+        assert!(mended.len() <= "where is the ".len() + 2 * normal.len());
     }
 }
 
