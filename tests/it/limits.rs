@@ -135,7 +135,9 @@ async fn a_connection_without_a_request_is_closed_in_time() {
 /// A connection whose request has begun, so that it does not give way to others.
 async fn at_something(gateway: &Gateway) -> TcpStream {
     let mut stream = TcpStream::connect(gateway.address()).await.unwrap();
-    let head = format!("POST {CHAT} HTTP/1.1\r\nhost: x\r\ncontent-length: 9\r\nexpect: 100-continue\r\n\r\n");
+    let head = format!(
+        "POST {CHAT} HTTP/1.1\r\nhost: x\r\ncontent-length: 9\r\nexpect: 100-continue\r\n\r\n"
+    );
     stream.write_all(head.as_bytes()).await.unwrap();
     let mut told = [0; 12];
     stream.read_exact(&mut told).await.unwrap();
