@@ -5,7 +5,7 @@ use super::polarity::reversals;
 use crate::config::{Grey, Mixed};
 use crate::intent::{Action, Intent};
 use crate::judge::Thresholds;
-use crate::language::Phrase;
+use crate::language::{Localized, Phrase};
 use crate::snapshot::Snapshot;
 use crate::verdict::{Candidate, Decision, Judgement, Reason, Timings, Verdict};
 
@@ -223,10 +223,11 @@ fn clarify(snapshot: &Snapshot, evidence: &Evidence, reason: Reason, mixed: bool
     };
     Decision {
         action: Action::Answer,
-        reply: Some(Phrase::new(
+        // In the languages of titles.
+        reply: Some(Localized::from(Phrase::new(
             format!("您是想问{}，还是{}？", one.zh, other.zh),
             format!("Is your question about “{}” or “{}”?", one.en, other.en),
-        )),
+        ))),
         ..decision
     }
 }
