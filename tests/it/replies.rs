@@ -106,7 +106,7 @@ fn ask_and_check_name_the_languages_where_there_are_more_than_two() {
         run.env("INTENTGATE_LANG", "en").output().stdout
     };
     let out = run(&["ask", "écris un poème sur la lune"]);
-    let reply = "\n  reply (fr): Désolé, our shop n’écrit pas de poèmes.\n";
+    let reply = "\n  reply (fr): Désolé, notre boutique n’écrit pas de poèmes.\n";
     assert!(out.contains(reply), "{out}");
     let out = run(&["ask", "hello"]);
     assert!(
