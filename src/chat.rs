@@ -31,7 +31,8 @@ pub use billed::Billed;
 pub use fault::Fault;
 pub use usage::{Heard, Usage, UsageReader, UsageSource};
 
-use crate::language::Language;
+use crate::bare::is_bare;
+use crate::language::{Code, Localized, is_han, tell};
 use crate::wrapping::{self, Template, Wrapping};
 use unpack::Coding;
 
@@ -311,13 +312,28 @@ impl Prompt {
         self
     }
 
-    /// The language that a reply made here speaks.
-    pub fn language(&self) -> Language {
-        match &self.text {
-            Text::Question(text) => Language::of_text(text),
-            Text::None | Text::Task | Text::UnknownShape => Language::En,
-        }
+    /// The language in which a reply made here is said.
+    pub fn language(&self, reply: &Localized) -> Code {
+        let Text::Question(text) = &self.text else {
+            return Code::EN;
+        };
+        let before = self.context.user.as_ref().unwrap_or(text);
+        language(&[text, before, &self.asker.opening], reply)
     }
+}
+
+/// The language in which a reply is said to who said this, the last first: that of the first which tells, else English.
+pub fn language(said: &[&str], reply: &Localized) -> Code {
+    let offered: Vec<Code> = reply.codes().collect();
+    // Where there is one text there is nothing to tell.
+    let said = if offered.len() > 1 { said } else { &[] };
+    let telling = |text: &&str| tell(text, &offered).filter(|_| !is_anyones(text));
+    said.iter().find_map(telling).unwrap_or(Code::EN)
+}
+
+/// Whether a text is a number or a short word that is said in any language: ok, no thanks.
+fn is_anyones(text: &str) -> bool {
+    is_bare(text) && !text.chars().any(is_han)
 }
 
 /// What some clients write before a text in UTF-8.

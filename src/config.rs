@@ -20,6 +20,7 @@ mod shop;
 mod traces;
 mod units;
 mod upstream;
+mod wording;
 
 use std::path::{Path, PathBuf};
 

@@ -5,7 +5,7 @@ pub mod file;
 use std::fmt;
 use std::sync::Arc;
 
-use crate::language::Phrase;
+use crate::language::{Localized, Phrase};
 
 /// An intent's name: the name of its file, fit for a metric label.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -71,7 +71,7 @@ pub struct Intent {
     /// What is done.
     pub action: Action,
     /// What is said; every word filled in. Forwarded intents have none.
-    pub reply: Option<Phrase>,
+    pub reply: Option<Localized>,
     /// Whether its reply opens a conversation, and is out of place in one.
     pub first_turn_only: bool,
     /// At least one.

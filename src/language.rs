@@ -1,9 +1,23 @@
-//! The two languages of every text that a customer or an operator reads.
+//! The two languages of what operators read, and the many of what customers do.
+//!
+//! [`Phrase`] is for operators. [`Localized`] is for customers: [`tell`] says which of its languages one speaks.
+
+mod code;
+mod guess;
+mod localized;
+mod script;
+#[cfg(test)]
+mod tests;
+mod told;
 
 use std::fmt;
 
 use serde::de::{self, MapAccess, Visitor};
 use serde::{Deserialize, Deserializer};
+
+pub use code::Code;
+pub use localized::Localized;
+pub use told::tell;
 
 /// A language that intentgate speaks.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -15,13 +29,11 @@ pub enum Language {
 }
 
 impl Language {
-    /// The language of a customer's text: Chinese as soon as it holds one Chinese character, since a
-    /// Chinese sentence with an English brand in it is still Chinese.
+    /// The one of the two that a customer's text is written in: English where it is neither.
     pub fn of_text(text: &str) -> Self {
-        if text.chars().any(is_han) {
-            Language::Zh
-        } else {
-            Language::En
+        match tell(text, &[Code::ZH, Code::EN]) {
+            Some(Code::ZH) => Language::Zh,
+            _ => Language::En,
         }
     }
 
@@ -164,31 +176,5 @@ impl<'de> Visitor<'de> for PhraseVisitor {
             )
             .into_error()),
         }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn one_chinese_character_makes_a_text_chinese() {
-        for (text, language) in [
-            ("where is my order", Language::En),
-            ("iPhone 有货吗", Language::Zh),
-            ("ＡＢＣ １２３", Language::En),
-            ("😀", Language::En),
-            ("", Language::En),
-        ] {
-            assert_eq!(Language::of_text(text), language, "{text}");
-        }
-    }
-
-    #[test]
-    fn a_phrase_survives_the_way_through_an_error() {
-        let phrase = Phrase::new("中", "en");
-        let error: toml::de::Error = phrase.clone().into_error();
-        assert_eq!(Phrase::from_message(error.message()), phrase);
-        assert_eq!(Phrase::from_message("plain"), Phrase::same("plain"));
     }
 }

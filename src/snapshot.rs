@@ -18,7 +18,7 @@ use crate::embed::{EmbedError, Embedder};
 use crate::intent::file::{self, IntentFile};
 use crate::intent::{Action, Intent, IntentName};
 use crate::judge::{Judge, Reviewed};
-use crate::language::Phrase;
+use crate::language::Localized;
 use crate::problem::Problems;
 use crate::text::Vocabulary;
 use crate::verdict::Stage;
@@ -34,7 +34,7 @@ pub struct Snapshot {
     /// The intents, by name.
     pub intents: Vec<Intent>,
     /// What is said where no intent of the shop rejects.
-    pub reject_reply: Phrase,
+    pub reject_reply: Localized,
     /// What judges.
     pub judge: Judge,
     /// The words of the intents' examples.
@@ -56,9 +56,11 @@ impl Snapshot {
             .iter()
             .filter(|intent| intent.action == Action::Reject);
         let replies = rejects.filter_map(|intent| intent.reply.as_ref());
-        let mut replies = replies.chain([&self.reject_reply]);
+        let replies = replies.chain([&self.reject_reply]);
         let text = text.trim();
-        replies.any(|reply| reply.zh == text || reply.en == text)
+        replies
+            .flat_map(Localized::texts)
+            .any(|reply| reply == text)
     }
 
     /// How many examples the intents have together.

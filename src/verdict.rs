@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::intent::{Action, IntentName};
-use crate::language::Phrase;
+use crate::language::Localized;
 pub use reason::Reason;
 
 /// What a text may be about.
@@ -183,7 +183,7 @@ pub struct Decision {
     /// The topic it is done for.
     pub topic: Option<Topic>,
     /// What is said, where the gateway answers itself.
-    pub reply: Option<Phrase>,
+    pub reply: Option<Localized>,
     /// Why.
     pub reason: Reason,
     /// Whether a clause beside the shop's business is off-topic.

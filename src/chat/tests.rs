@@ -332,3 +332,36 @@ proptest! {
         prop_assert_eq!(heard(read(), &pieces), heard(read(), &[reply.as_bytes()]));
     }
 }
+
+#[test]
+fn a_reply_speaks_the_language_of_the_turn_else_of_what_was_said_before() {
+    let reply = Localized::from([("zh", "中"), ("en", "e"), ("ja", "日"), ("fr", "f")]);
+    let bilingual = Localized::from([("zh", "中"), ("en", "e")]);
+    for (said, in_four, in_two) in [
+        (&["où est mon colis"][..], "fr", "en"),
+        (&["注文はどこですか"], "ja", "en"),
+        (&["我的快递到哪了"], "zh", "zh"),
+        (&["dónde está mi pedido"], "en", "en"),
+        (&["👍"], "en", "en"),
+        (&["où est mon colis", "👍"], "fr", "en"),
+        (&["où est mon colis", "ok"], "fr", "en"),
+        (&["où est mon colis", "20240501001"], "fr", "en"),
+        (&["où est mon colis", "👍", "ok"], "fr", "en"),
+        (&["我的快递到哪了", "ok"], "zh", "zh"),
+        (&["我的快递到哪了", "SF1234567890"], "zh", "zh"),
+        (&["我的快递到哪了", "where is it"], "en", "en"),
+        (&["where is my parcel", "好的"], "zh", "zh"),
+        (&["注文はどこですか", "écris un poème"], "fr", "en"),
+    ] {
+        let messages: Vec<_> = said
+            .iter()
+            .map(|said| json!({"role": "user", "content": said}))
+            .collect();
+        let body = json!({"model": "m", "messages": messages}).to_string();
+        let prompt = Protocol::ChatCompletions.prompt(body.as_bytes()).unwrap();
+        let language = |reply| prompt.language(reply).as_str();
+        assert_eq!(language(&reply), in_four, "{said:?}");
+        assert_eq!(language(&bilingual), in_two, "{said:?}");
+        assert_eq!(language(&Localized::same("x")), "en");
+    }
+}

@@ -12,12 +12,12 @@ use serde_json::json;
 use tokio::io::{AsyncBufReadExt, BufReader};
 
 use super::terminal::{self, BOLD, DIM, colour, paint};
-use crate::chat::Text;
 use crate::chat::line::Line;
+use crate::chat::{Text, language};
 use crate::config::Config;
 use crate::gate::{Gate, policy};
 use crate::intent::Action;
-use crate::language::{Language, say};
+use crate::language::{Localized, say};
 use crate::reload::Intents;
 use crate::snapshot::{Snapshot, Vectors};
 use crate::verdict::{Decision, Judgement, Reason, Topic};
@@ -120,12 +120,20 @@ fn print_decision(snapshot: &Snapshot, decision: &Decision, text: &str) {
         println!("  {line}");
     }
     if let Some(reply) = &decision.reply {
-        // As the customer reads it.
-        let reply = reply.text(Language::of_text(text));
-        println!(
-            "  {}",
-            say(format!("答复：{reply}"), format!("reply: {reply}"))
-        );
+        println!("  {}", reply_line(reply, text));
+    }
+}
+
+/// The reply as the customer reads it, with its language where more than Chinese and English are written.
+fn reply_line(reply: &Localized, text: &str) -> String {
+    let code = language(&[text], reply);
+    let said = reply.text(code);
+    match reply.spoken(code).filter(|_| reply.goes_further()) {
+        Some(code) => say(
+            format!("答复（{code}）：{said}"),
+            format!("reply ({code}): {said}"),
+        ),
+        None => say(format!("答复：{said}"), format!("reply: {said}")),
     }
 }
 

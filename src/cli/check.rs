@@ -1,6 +1,7 @@
 //! `intentgate check`: everything that is wrong with the configuration and the intents; where nothing is, what
 //! is to be expected of them, and what may be better.
 
+use std::collections::BTreeMap;
 use std::io::{self, ErrorKind, Write};
 use std::path::Path;
 
@@ -9,11 +10,11 @@ use clap::Args;
 use super::findings;
 use super::serve::tls;
 use super::terminal::{self, BOLD, paint};
-use crate::config::Config;
+use crate::config::{Config, Gate};
 use crate::embed::Facts;
 use crate::findings::{Findings, spoken};
 use crate::intent::Action;
-use crate::language::{Phrase, say};
+use crate::language::{Code, Phrase, say};
 use crate::reload::Intents;
 use crate::share::Share;
 use crate::snapshot::{Review, Snapshot};
@@ -39,6 +40,7 @@ impl Check {
         let mut out = anstream::stdout().lock();
         let printed = print_counts(&mut out, intents.folder(), &snapshot)
             .and_then(|()| print_model(&mut out, &snapshot, embedder.facts()))
+            .and_then(|()| print_languages(&mut out, &snapshot, &config.gate))
             .and_then(|()| {
                 print_promise(
                     &mut out,
@@ -100,6 +102,29 @@ fn print_model(out: &mut impl Write, snapshot: &Snapshot, facts: &Facts) -> io::
             format!(
                 "Note: {name} does not know {en}, in which many examples are; such questions will be judged badly. Choose another model (intentgate model list)."
             ),
+        );
+        writeln!(out, "{line}")?;
+    }
+    Ok(())
+}
+
+/// The languages of replies, where they are more than Chinese and English. What the gateway says by itself is no news.
+fn print_languages(out: &mut impl Write, snapshot: &Snapshot, gate: &Gate) -> io::Result<()> {
+    let written = gate.reject_reply != Gate::default().reject_reply;
+    let default = ("gate.reject_reply", &snapshot.reject_reply);
+    let intents = snapshot.intents.iter();
+    let own = intents.filter_map(|intent| Some((intent.name.as_str(), intent.reply.as_ref()?)));
+    let own = own.filter(|(_, reply)| *reply != default.1);
+    let mut names: BTreeMap<Vec<&str>, Vec<&str>> = BTreeMap::new();
+    let all = own.chain(written.then_some(default));
+    for (name, reply) in all.filter(|(_, reply)| reply.goes_further()) {
+        let codes = reply.codes().map(Code::as_str).collect();
+        names.entry(codes).or_default().push(name);
+    }
+    for (codes, names) in names {
+        let line = say(
+            format!("用 {} 答复：{}", codes.join("、"), names.join("、")),
+            format!("Replies in {}: {}", codes.join(", "), names.join(", ")),
         );
         writeln!(out, "{line}")?;
     }

@@ -5,8 +5,8 @@ use std::time::Duration;
 
 use serde::Deserialize;
 
-use super::{Shop, root, units};
-use crate::language::Phrase;
+use super::{Shop, root, units, wording};
+use crate::language::{Localized, Phrase};
 use crate::wrapping::Template;
 
 /// What decides.
@@ -44,7 +44,7 @@ pub struct Gate {
     /// Whether the customer's words are looked for within a message.
     pub unwrap: bool,
     /// The reply of reject intents that have none of their own, and of the background.
-    pub reject_reply: Phrase,
+    pub reject_reply: Localized,
 }
 
 /// Whether decisions are acted upon.
@@ -159,10 +159,7 @@ impl Default for Gate {
             stages: Stages::default(),
             question: Vec::new(),
             unwrap: true,
-            reject_reply: Phrase::new(
-                "抱歉，我是{{name}}的购物助手，只能回答订单、配送、退换货和商品方面的问题。",
-                "Sorry, I am the shopping assistant of {{name}} and can only help with orders, delivery, returns and products.",
-            ),
+            reject_reply: wording::rejection(),
         }
     }
 }

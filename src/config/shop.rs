@@ -1,54 +1,87 @@
 //! `[shop]`: what replies may say about the shop.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Deserialize, Deserializer};
 
-use crate::language::{Language, Phrase};
+use super::wording;
+use crate::language::{Code, Localized, Phrase};
 
 /// Words that replies use as `{{key}}`. `name` (the shop's) and `human` (how a customer reaches a person, a
 /// whole sentence) have defaults; other keys are the operator's.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Shop {
-    words: BTreeMap<String, Phrase>,
+    words: BTreeMap<String, Localized>,
 }
 
 impl Shop {
-    /// A reply with every `{{key}}` filled in, in both languages.
+    /// A reply with every `{{key}}` filled in, in each language. One text for everyone becomes one for each language
+    /// that its words are written in.
     ///
     /// # Errors
     /// The first key that the shop does not have.
-    pub fn fill(&self, reply: &Phrase) -> Result<Phrase, UnknownWord> {
-        Ok(Phrase::new(
-            self.fill_one(&reply.zh, Language::Zh)?,
-            self.fill_one(&reply.en, Language::En)?,
-        ))
+    pub fn fill(&self, reply: &Localized) -> Result<Localized, UnknownWord> {
+        let mut codes = BTreeSet::new();
+        for text in reply.texts() {
+            for part in Parts(text) {
+                if let Part::Word(key) = part {
+                    codes.extend(self.word(key)?.codes());
+                }
+            }
+        }
+        reply.try_map(codes, |text, code| self.fill_one(text, code))
     }
 
-    fn fill_one(&self, text: &str, language: Language) -> Result<String, UnknownWord> {
-        let mut filled = String::with_capacity(text.len());
-        let mut rest = text;
-        while let Some((before, after)) = rest.split_once("{{") {
-            let Some((key, after)) = after.split_once("}}") else {
-                break;
-            };
-            let word = self
-                .words
-                .get(key.trim())
-                .ok_or_else(|| self.unknown(key))?;
-            filled.push_str(before);
-            filled.push_str(word.text(language));
-            rest = after;
-        }
-        filled.push_str(rest);
-        Ok(filled)
+    fn fill_one(&self, text: &str, code: Code) -> Result<String, UnknownWord> {
+        let filled = Parts(text).map(|part| match part {
+            Part::Text(text) => Ok(text),
+            Part::Word(key) => Ok(self.word(key)?.text(code)),
+        });
+        filled.collect()
+    }
+
+    fn word(&self, key: &str) -> Result<&Localized, UnknownWord> {
+        self.words.get(key).ok_or_else(|| self.unknown(key))
     }
 
     fn unknown(&self, key: &str) -> UnknownWord {
         UnknownWord {
-            word: key.trim().to_owned(),
+            word: key.to_owned(),
             accepted: self.words.keys().cloned().collect(),
         }
+    }
+}
+
+/// A reply's parts, in order.
+struct Parts<'t>(&'t str);
+
+enum Part<'t> {
+    /// As it stands.
+    Text(&'t str),
+    /// The key between braces.
+    Word(&'t str),
+}
+
+impl<'t> Iterator for Parts<'t> {
+    type Item = Part<'t>;
+
+    fn next(&mut self) -> Option<Part<'t>> {
+        if let Some((key, rest)) = self
+            .0
+            .strip_prefix("{{")
+            .and_then(|rest| rest.split_once("}}"))
+        {
+            self.0 = rest;
+            return Some(Part::Word(key.trim()));
+        }
+        // Braces that nothing closes are text.
+        let first = self.0.chars().next()?.len_utf8();
+        let length = self.0[first..]
+            .find("{{")
+            .map_or(self.0.len(), |at| first + at);
+        let (text, rest) = self.0.split_at(length);
+        self.0 = rest;
+        Some(Part::Text(text))
     }
 }
 
@@ -76,12 +109,7 @@ pub struct UnknownWord {
 
 impl Default for Shop {
     fn default() -> Self {
-        let name = Phrase::new("本店", "our shop");
-        let human = Phrase::new(
-            "您可以在“我的订单”页面点“联系客服”找到人工客服。",
-            "You can reach a person from \"My orders\" > \"Contact us\".",
-        );
-        let words = [("name", name), ("human", human)];
+        let words = [("name", wording::name()), ("human", wording::human())];
         Shop {
             words: words.map(|(key, word)| (key.to_owned(), word)).into(),
         }
@@ -92,7 +120,7 @@ impl<'de> Deserialize<'de> for Shop {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let mut shop = Shop::default();
         shop.words
-            .extend(BTreeMap::<String, Phrase>::deserialize(deserializer)?);
+            .extend(BTreeMap::<String, Localized>::deserialize(deserializer)?);
         Ok(shop)
     }
 }
@@ -103,15 +131,41 @@ mod tests {
 
     #[test]
     fn words_are_filled_in_by_language() {
-        let shop = Shop::default();
-        let reply = Phrase::new("{{name}}的{{ name }}", "Hi from {{name}} {{");
-        let filled = shop.fill(&reply).unwrap();
-        assert_eq!(filled, Phrase::new("本店的本店", "Hi from our shop {{"));
+        let text = r#"name = { zh = "茅台店", en = "Moutai", fr = "Chez Moutai" }
+            hours = "9-21""#;
+        let shop: Shop = toml::from_str(text).unwrap();
+        for (reply, expected) in [
+            (
+                Localized::from([
+                    ("zh", "{{name}}的{{ name }}"),
+                    ("en", "Hi from {{name}} {{"),
+                ]),
+                Localized::from([("zh", "茅台店的茅台店"), ("en", "Hi from Moutai {{")]),
+            ),
+            // Where the word is not written in the language, English.
+            (
+                Localized::from([("ja", "{{name}}へ"), ("fr", "{{name}}, {{hours}}")]),
+                Localized::from([("ja", "Moutaiへ"), ("fr", "Chez Moutai, 9-21")]),
+            ),
+            (
+                Localized::same("{{name}}: {{hours}}"),
+                Localized::from([
+                    ("zh", "茅台店: 9-21"),
+                    ("en", "Moutai: 9-21"),
+                    ("fr", "Chez Moutai: 9-21"),
+                ]),
+            ),
+            (Localized::same("{{hours}}"), Localized::same("9-21")),
+        ] {
+            assert_eq!(shop.fill(&reply).unwrap(), expected);
+        }
     }
 
     #[test]
     fn an_unknown_word_is_named_with_the_known_ones() {
-        let unknown = Shop::default().fill(&Phrase::same("{{nmae}}")).unwrap_err();
+        let unknown = Shop::default()
+            .fill(&Localized::same("{{nmae}}"))
+            .unwrap_err();
         assert_eq!(unknown.word, "nmae");
         assert_eq!(unknown.accepted, ["human", "name"]);
     }

@@ -3,7 +3,7 @@
 use super::Gate;
 use crate::config::{self, Mode, OnFailure, UnknownShape};
 use crate::intent::Action;
-use crate::language::Phrase;
+use crate::language::Localized;
 use crate::verdict::{Decision, Reason, Waiver};
 
 /// What the gateway does about a decision.
@@ -15,7 +15,7 @@ pub enum Course<'d> {
         waived: Option<Waiver>,
     },
     /// The gateway says this.
-    Reply(&'d Phrase),
+    Reply(&'d Localized),
     /// The client gets an error: the question was not judged, and the operator wants none of those forwarded.
     Refuse(Reason),
 }
@@ -53,7 +53,7 @@ mod tests {
     fn decided(action: Action, reason: Reason) -> Decision {
         Decision {
             action,
-            reply: (action != Action::Forward).then(Phrase::default),
+            reply: (action != Action::Forward).then(Localized::default),
             ..Decision::unjudged(reason)
         }
     }
@@ -77,7 +77,7 @@ mod tests {
             mode: Mode::Shadow,
             ..strict.clone()
         };
-        let reply = Phrase::default();
+        let reply = Localized::default();
         let forward = |waived| Course::Forward { waived };
         let off_topic = Reason::OffTopic { threshold: 0.0 };
         let answered = Reason::Answered { lead: 1.0 };

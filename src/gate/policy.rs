@@ -6,7 +6,7 @@ use crate::bare::is_bare;
 use crate::config::{Grey, Mixed};
 use crate::intent::{Action, Example, Intent};
 use crate::judge::Thresholds;
-use crate::language::Phrase;
+use crate::language::{Localized, Phrase};
 use crate::snapshot::Snapshot;
 use crate::verdict::{Candidate, Decision, Judgement, Reason, Timings, Verdict};
 
@@ -255,10 +255,11 @@ fn clarify(snapshot: &Snapshot, verdict: &Verdict, decision: Decision) -> Decisi
     };
     Decision {
         action: Action::Answer,
-        reply: Some(Phrase::new(
+        // In the languages of titles.
+        reply: Some(Localized::from(Phrase::new(
             format!("您是想问{}，还是{}？", one.zh, other.zh),
             format!("Is your question about “{}” or “{}”?", one.en, other.en),
-        )),
+        ))),
         ..decision
     }
 }

@@ -11,7 +11,7 @@ use unicode_normalization::UnicodeNormalization;
 
 use super::{Action, Example, Intent, IntentName};
 use crate::config::{Shop, read_text};
-use crate::language::Phrase;
+use crate::language::{Localized, Phrase};
 use crate::problem::{Problem, Problems};
 use crate::source::{self, line_of};
 use crate::text::normalise;
@@ -22,12 +22,12 @@ pub struct Context<'a> {
     /// Fills the words of replies.
     pub shop: &'a Shop,
     /// The reply of reject intents without one.
-    pub reject_reply: &'a Phrase,
+    pub reject_reply: &'a Localized,
 }
 
 impl Context<'_> {
     /// The reply where no intent has one, as customers get it.
-    pub fn default_reply(&self) -> Phrase {
+    pub fn default_reply(&self) -> Localized {
         // The configuration has been checked.
         let filled = self.shop.fill(self.reject_reply);
         filled.unwrap_or_else(|_| self.reject_reply.clone())
@@ -128,7 +128,7 @@ pub fn parse(
 struct RawIntent {
     title: Option<Phrase>,
     action: Action,
-    reply: Option<Spanned<Phrase>>,
+    reply: Option<Spanned<Localized>>,
     first_turn_only: bool,
     examples: Option<Spanned<Examples>>,
 }
@@ -183,7 +183,12 @@ impl Reader<'_> {
 
     /// The reply as customers get it. `readable` is whether the rest of the file was: what an unknown action
     /// may want is not guessed at.
-    fn reply(&mut self, raw: &RawIntent, context: Context<'_>, readable: bool) -> Option<Phrase> {
+    fn reply(
+        &mut self,
+        raw: &RawIntent,
+        context: Context<'_>,
+        readable: bool,
+    ) -> Option<Localized> {
         let place = raw
             .reply
             .as_ref()
@@ -207,10 +212,11 @@ impl Reader<'_> {
         }
         let default = (raw.action == Action::Reject).then_some(context.reject_reply);
         let reply = written.or(default)?;
-        if reply.zh.trim().is_empty() || reply.en.trim().is_empty() {
+        if let Some(empty) = reply.empty() {
+            let key = empty.map_or("reply".to_owned(), |code| format!("reply.{code}"));
             self.report(
                 place,
-                Some("reply"),
+                Some(&key),
                 Phrase::new("是空的；请写上答复", "is empty; write what is said"),
             );
         }

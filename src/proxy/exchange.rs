@@ -22,7 +22,7 @@ use super::serving::Permit;
 use super::unflushed::Unflushed;
 use crate::chat::{Prompt, Protocol, ReplyBody, UsageReader};
 use crate::intent::Action;
-use crate::language::Phrase;
+use crate::language::Localized;
 use crate::ledger::{Asked, Note, Terms};
 use crate::record::{Decided, Record};
 use crate::snapshot::Snapshot;
@@ -256,14 +256,14 @@ impl Exchange {
         &self,
         protocol: Protocol,
         prompt: &Prompt,
-        reply: &Phrase,
+        reply: &Localized,
     ) -> Response<ResponseBody> {
         let now = SystemTime::now()
             .duration_since(UNIX_EPOCH)
             .map_or(0, |since| since.as_secs());
         let reply = protocol.reply(
             prompt,
-            reply.text(prompt.language()),
+            reply.text(prompt.language(reply)),
             &self.record.request_id,
             now,
         );

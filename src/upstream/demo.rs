@@ -14,7 +14,7 @@ use hyper::body::Incoming;
 use serde_json::{Value, json};
 
 use crate::chat::{Fault, Prompt, Protocol, Usage, stream};
-use crate::language::Phrase;
+use crate::language::{Localized, Phrase};
 use crate::tokenizer::Tokenizer;
 
 /// Before the first piece of a reply, as a model thinks.
@@ -56,8 +56,8 @@ async fn complete(protocol: Protocol, request: Request<Incoming>) -> Response<De
 
 async fn reply(protocol: Protocol, mut prompt: Prompt, body: &[u8]) -> Response<DemoBody> {
     tokio::time::sleep(FIRST_PIECE).await;
-    let words = words();
-    let words = words.text(prompt.language());
+    let words = Localized::from(words());
+    let words = words.text(prompt.language(&words));
     prompt.reply.usage = usage(protocol, body, words);
     let reply = protocol.reply(&prompt, words, "demo", 0);
     let body = if prompt.reply.stream {

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use intentgate::intent::Action;
+use intentgate::language::Code;
 use serde_json::{Value, json};
 
 use crate::kit::{Judging, lines};
@@ -24,10 +25,10 @@ async fn rejected(file: &str) -> BTreeMap<(bool, String), Share> {
             // What the gate says where it declines, it knows again.
             match message["content"].as_str() {
                 Some("抱歉，我只能回答本店相关的问题。") => {
-                    message["content"] = declined.zh.as_str().into()
+                    message["content"] = declined.text(Code::ZH).into()
                 }
                 Some("Sorry, I can only answer questions about our shop.") => {
-                    message["content"] = declined.en.as_str().into();
+                    message["content"] = declined.text(Code::EN).into();
                 }
                 _ => {}
             }

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use intentgate::config::{Config, Store};
 use intentgate::intent::file::{self, Context};
 use intentgate::intent::{Action, Intent};
-use intentgate::language::Language;
+use intentgate::language::{Code, Language, Localized, tell};
 use intentgate::problem::Problems;
 use intentgate::tokenizer::Choice;
 
@@ -64,7 +64,7 @@ fn values_are_what_the_file_says() {
     assert_eq!(config.model.runtime, Some(runtime));
     assert_eq!(config.gate.intents, Some(folder.join("intents")));
     assert!((config.gate.false_reject_target - 1.0).abs() < f64::EPSILON);
-    assert_eq!(config.gate.reject_reply.text(Language::Zh), "不行。");
+    assert_eq!(config.gate.reject_reply.text(Code::ZH), "不行。");
     assert_eq!(config.limits.body, 512 << 10);
     assert_eq!(config.limits.body_timeout.as_secs(), 3600);
     assert_eq!(config.limits.per_key.unwrap().interval().as_millis(), 100);
@@ -156,12 +156,9 @@ fn the_environment_goes_over_the_file() {
     let headers = config.traces.header_map();
     assert_eq!(headers["authorization"], "Bearer sk-2");
     assert_eq!(headers["x-tenant"], "shop", "the file's others stay");
-    let phrase = intentgate::language::Phrase::same("{{name}} {{phone}}");
-    let filled = config.shop.fill(&phrase).unwrap();
-    assert_eq!(
-        (filled.zh.as_str(), filled.en.as_str()),
-        ("42 电话", "42 电话")
-    );
+    let reply = Localized::same("{{name}} {{phone}}");
+    let filled = config.shop.fill(&reply).unwrap();
+    assert_eq!(filled, Localized::same("42 电话"));
 }
 
 #[test]
@@ -398,15 +395,14 @@ fn titles_and_replies_are_there_in_both_languages() {
         panic!("{intents:#?}");
     };
     let shop = Config::default();
-    let human = shop
-        .shop
-        .fill(&intentgate::language::Phrase::same("{{human}}"));
+    let human = shop.shop.fill(&Localized::same("{{human}}"));
     let human = human.unwrap();
     let reply = hours.reply.as_ref().unwrap();
     assert_eq!(hours.title.text(Language::Zh), "营业时间");
     assert_eq!(hours.title.text(Language::En), "Opening hours");
-    assert_eq!(reply.zh, format!("本店九点开门。{}", human.zh));
-    assert_eq!(reply.en, "our shop opens at 9.");
+    let opens = format!("本店九点开门。{}", human.text(Code::ZH));
+    assert_eq!(reply.text(Code::ZH), opens);
+    assert_eq!(reply.text(Code::EN), "our shop opens at 9.");
     // The gate's own, where the intent has none.
     let fallback = shop.shop.fill(&shop.gate.reject_reply).unwrap();
     assert_eq!(joke.reply.as_ref(), Some(&fallback));
@@ -415,7 +411,39 @@ fn titles_and_replies_are_there_in_both_languages() {
         (Action::Forward, None)
     );
     assert_eq!(refund.title.text(Language::Zh), "refund");
-    assert_eq!(weather.reply.as_ref().unwrap().en, "只聊购物，{名字} {{");
+    assert_eq!(
+        weather.reply.as_ref().unwrap().text(Code::EN),
+        "只聊购物，{名字} {{"
+    );
+}
+
+#[test]
+fn a_reply_may_be_written_in_any_language_in_one_line_or_one_a_line() {
+    let intents = read_intents(Path::new("tests/files/intents/good/languages")).unwrap();
+    let expected = Localized::from([
+        ("zh", "本店九点开门。"),
+        ("en", "our shop opens at 9."),
+        ("ja", "当店は9時開店です。"),
+        ("fr", "notre boutique ouvre à 9 h."),
+    ]);
+    assert_eq!(intents.len(), 3);
+    for intent in intents {
+        assert_eq!(intent.reply, Some(expected.clone()), "{}", intent.name);
+    }
+}
+
+#[test]
+fn what_the_gate_says_by_itself_is_in_each_of_its_languages() {
+    let config = Config::default();
+    let human = Localized::same("{{human}}");
+    for reply in [&human, &config.gate.reject_reply] {
+        let reply = config.shop.fill(reply).unwrap();
+        let codes: Vec<_> = reply.codes().collect();
+        assert_eq!(codes.len(), 13);
+        for code in &codes {
+            assert_eq!(tell(reply.text(*code), &codes), Some(*code), "{reply:?}");
+        }
+    }
 }
 
 #[test]
@@ -448,8 +476,11 @@ fn the_shipped_intents_are_enough_to_start_a_shop_with() {
     for intent in of(Action::Answer).chain(of(Action::Reject)) {
         let (name, reply) = (&intent.name, intent.reply.as_ref().unwrap());
         assert_ne!(reply, &fallback, "{name} has no reply of its own");
-        assert_eq!(Language::of_text(&reply.zh), Language::Zh, "{name}");
-        assert_eq!(Language::of_text(&reply.en), Language::En, "{name}");
+        let codes: Vec<_> = fallback.codes().collect();
+        for code in reply.codes() {
+            assert_eq!(tell(reply.text(code), &codes), Some(code), "{name}");
+        }
+        assert!(reply.codes().count() >= 2, "{name}");
     }
 }
 
@@ -556,7 +587,8 @@ impl Shipped {
                 section = line.to_owned();
             }
             let key = line.split_once(" = ").map(|(name, _)| name);
-            let is_key = |name: &&str| name.chars().all(|c| c.is_ascii_lowercase() || c == '_');
+            let in_key = |c: char| c.is_ascii_lowercase() || c == '_' || c == '.';
+            let is_key = |name: &&str| name.chars().all(in_key);
             if let Some(name) = key.filter(is_key) {
                 keys.push(Key {
                     section: section.clone(),
@@ -571,7 +603,10 @@ impl Shipped {
     }
 
     fn count(&self, section: &str, name: &str) -> usize {
-        let named = |key: &&Key| key.section == section && key.name == name;
+        // One language a line, or all in one.
+        let by_language = format!("{name}.zh");
+        let is_it = |key: &Key| key.name == name || key.name == by_language;
+        let named = |key: &&Key| key.section == section && is_it(key);
         self.keys.iter().filter(named).count()
     }
 

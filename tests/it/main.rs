@@ -40,6 +40,7 @@ mod real_models;
 mod reload;
 mod remote;
 mod remote_gateway;
+mod replies;
 mod report;
 mod report_figures;
 mod retries;

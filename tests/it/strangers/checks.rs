@@ -12,6 +12,7 @@ use intentgate::chat::line::Line;
 use intentgate::chat::{Prompt, Protocol, Text, Usage, UsageReader, UsageSource};
 use intentgate::clause::clauses;
 use intentgate::embed::{Manifest, Tokenizer};
+use intentgate::language::{Code, Localized, tell};
 use intentgate::text::{Vocabulary, normalise, second_reading};
 use intentgate::wrapping::{is_harness, is_task, unwrap};
 use serde_json::{Value, json};
@@ -33,13 +34,14 @@ pub const OF_BODIES: [Check; 6] = [
 pub const OF_REPLIES: [Check; 1] = [("usage", usage)];
 
 /// Those of what a customer types.
-pub const OF_TEXTS: [Check; 7] = [
+pub const OF_TEXTS: [Check; 8] = [
     ("wrapping", wrapping),
     ("strings", strings),
     ("normal_form", normal_form),
     ("meant", meant),
     ("clause", clause),
     ("bare", bare),
+    ("told", told),
     ("tokens", tokens),
 ];
 
@@ -167,7 +169,12 @@ fn is_bounded(prompt: &Prompt, body: usize) {
     let echo: usize = reply.echo.values().map(|v| v.to_string().len()).sum();
     assert!(echo <= ECHO_BYTES, "{echo} bytes are echoed");
     assert!((1..=CHOICES).contains(&reply.choices));
-    prompt.language();
+    let replies = Localized::from([("zh", ""), ("en", ""), ("fr", ""), ("ru", ""), ("uk", "")]);
+    assert!(
+        replies
+            .codes()
+            .any(|code| code == prompt.language(&replies))
+    );
 }
 
 /// An object with one more field.
@@ -463,6 +470,17 @@ pub fn bare(bytes: &[u8]) {
     assert!(!is_bare(&format!("{text} {TOPIC}")), "{text:?}");
     assert!(!is_bare(&format!("{TOPIC} {text}")), "{text:?}");
     assert_eq!(is_bare(&format!("  {text}\n")), is_bare(&text), "{text:?}");
+}
+
+/// The language of a text: one that is offered, where any is told.
+pub fn told(bytes: &[u8]) {
+    let text = String::from_utf8_lossy(bytes);
+    let offered = "zh en ja es fr ru uk ar fa hi mr".split(' ');
+    let offered: Vec<_> = offered.filter_map(Code::new).collect();
+    let told = tell(&text, &offered);
+    assert!(told.is_none_or(|code| offered.contains(&code)), "{text:?}");
+    // English is what is left.
+    assert_ne!(tell(&text, &[]), Some(Code::ZH), "{text:?}");
 }
 
 static MODEL: LazyLock<(Manifest, Tokenizer)> = LazyLock::new(|| {
