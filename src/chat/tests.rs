@@ -355,7 +355,10 @@ fn a_reply_speaks_the_language_of_the_turn_else_of_what_was_said_before() {
     ] {
         let messages: Vec<_> = said
             .iter()
-            .map(|said| json!({"role": "user", "content": said}))
+            .flat_map(|said| {
+                let assistant = json!({"role": "assistant", "content": "…"});
+                [assistant, json!({"role": "user", "content": said})]
+            })
             .collect();
         let body = json!({"model": "m", "messages": messages}).to_string();
         let prompt = Protocol::ChatCompletions.prompt(body.as_bytes()).unwrap();

@@ -1,3 +1,5 @@
+//! The words of customers in what front ends, integrations and frameworks send.
+
 use proptest::prelude::*;
 use serde::Deserialize;
 

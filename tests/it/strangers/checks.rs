@@ -213,7 +213,10 @@ fn is_read(protocol: Protocol, prompt: &Prompt, mut request: Value) {
         request["input"] = json!([{"role": "user", "content": request["input"]}]);
     }
     let with_part = protocol.prompt(request.to_string().as_bytes()).unwrap();
-    let expected = question.unwrap_or(Text::UnknownShape);
+    let expected = match &prompt.text {
+        Text::Question(_) => prompt.text.clone(),
+        _ => Text::UnknownShape,
+    };
     assert_eq!((with_part.text, with_part.unread), (expected, true));
 }
 
