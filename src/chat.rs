@@ -4,6 +4,7 @@
 //! One file a protocol; [`Protocol`] is the one place that knows which path speaks which.
 
 mod billed;
+mod chained;
 mod chat_completions;
 mod completions;
 mod fault;
@@ -28,6 +29,7 @@ use bytes::Bytes;
 use serde_json::{Map, Value};
 
 pub use billed::Billed;
+pub use chained::Previous;
 pub use fault::Fault;
 pub use usage::{Heard, Usage, UsageReader, UsageSource};
 
@@ -59,6 +61,8 @@ pub struct Prompt {
     pub unread: bool,
     /// What a front end had put around the customer's words.
     pub wrapping: Option<Wrapping>,
+    /// The response that it goes on from; the conversation so far is there.
+    pub previous: Option<Previous>,
     /// What was said before the turn that is judged.
     pub context: Context,
     /// Who asks.
@@ -127,6 +131,8 @@ pub struct Context {
     pub assistant: Option<String>,
     /// Whether a tool's result stands right before it.
     pub after_tool: bool,
+    /// Whether the upstream has answered before it, and keeps what was said.
+    pub kept_upstream: bool,
 }
 
 impl Context {
@@ -248,6 +254,33 @@ impl Protocol {
             Protocol::Completions => completions::prompt(body),
             Protocol::Messages => messages::prompt(body),
         }
+    }
+
+    /// The id of a reply made here to a request, by which a client may go on from it.
+    pub fn local_id(self, request_id: &str, prompt: &Prompt) -> String {
+        match self {
+            Protocol::Responses => chained::local_id(request_id, prompt.previous.as_ref()),
+            _ => request_id.to_owned(),
+        }
+    }
+
+    /// The body of a request that goes on from a reply made here, as the upstream can go on from what it knows; none
+    /// where a request goes on from none. It is not compressed, whatever it was.
+    pub fn continued(
+        self,
+        body: &[u8],
+        coding: Option<&[u8]>,
+        most: usize,
+        prompt: &Prompt,
+    ) -> Option<Bytes> {
+        let Some(Previous::Local(before)) = &prompt.previous else {
+            return None;
+        };
+        let known = coding.and_then(Coding::named);
+        let unpacked = known.and_then(|known| known.whole(body, most).ok());
+        let body = unpacked.as_deref().unwrap_or(body);
+        let body = body.strip_prefix(BYTE_ORDER_MARK).unwrap_or(body);
+        chained::for_upstream(body, before.as_deref())
     }
 
     /// Phrases a reply made here. `id` tells replies apart, `created` is in seconds of Unix time.

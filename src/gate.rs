@@ -120,6 +120,7 @@ impl Gate {
         match self.evidence(snapshot, text, &prompt.context).await {
             Ok(evidence) => {
                 let decision = policy::decide(snapshot, self.policy(), &evidence);
+                let decision = unless_structured(decision, prompt.reply.structured);
                 match prompt.unread && decision.action != Action::Reject {
                     // The words that were read pass; others may stand beside them.
                     true => Decision {
@@ -157,7 +158,8 @@ impl Gate {
         let mut evidence = Evidence::of(question, read, reading.says_nothing);
         evidence.cut = reading.cut;
         let before = context.assistant.as_ref();
-        evidence.in_conversation = before.is_some() || context.user.is_some();
+        evidence.in_conversation =
+            before.is_some() || context.user.is_some() || context.kept_upstream;
         evidence.asked = before.is_some_and(|said| asking::asks(said));
         evidence.declined = before.is_some_and(|said| snapshot.declined(said));
         let rejected = policy::passes(snapshot, &evidence).is_none();
@@ -166,6 +168,7 @@ impl Gate {
             && self.follows_on(snapshot, context).await?
         {
             evidence.follows_on = true;
+            evidence.given = evidence.asked && asking::gives_details(read);
             evidence.bare = is_bare(read);
             if rejected && !evidence.bare {
                 // The static stage is sure of questions, not of what follows on them.
@@ -199,7 +202,11 @@ impl Gate {
     /// Whether what the customer said before is the shop's business, or no clear stray from a conversation about it.
     async fn follows_on(&self, snapshot: &Snapshot, context: &Context) -> Result<bool, EmbedError> {
         let Some(user) = &context.user else {
-            return Ok(false);
+            if context.kept_upstream {
+                return Ok(true);
+            }
+            // What the shop's own assistant asks for opens a conversation about its business.
+            return Ok(context.assistant.as_deref().is_some_and(asking::asks));
         };
         let reading = self.readings.of(user);
         let user = &reading.normal;
@@ -256,6 +263,19 @@ impl Gate {
             Stages::Full => &[Stages::Full],
         };
         Ok(assessed(snapshot, depths, text, assessment))
+    }
+}
+
+/// A greeting is no JSON: a client that parses what the model says gets it from the model.
+fn unless_structured(decision: Decision, structured: bool) -> Decision {
+    match decision.action {
+        Action::Answer if structured => Decision {
+            action: Action::Forward,
+            reply: None,
+            reason: Reason::AnswerStructured,
+            ..decision
+        },
+        _ => decision,
     }
 }
 

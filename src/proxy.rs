@@ -179,6 +179,7 @@ impl Journey<'_> {
             }
             exchange.asked(prompt, &self.serving.snapshot, request.body());
         }
+        let request = body::continued(request, protocol, prompt.as_ref().ok(), most);
         exchange.judging();
         if settings.gate.mode() == Mode::Shadow {
             return self.watch(request, prompt.ok(), exchange).await;

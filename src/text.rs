@@ -14,12 +14,14 @@ mod characters;
 mod excerpt;
 mod faces;
 mod layout;
+mod pattern;
 mod reading;
 mod shop_words;
 mod sound;
 mod spelling;
 
 pub use excerpt::excerpt;
+pub use pattern::{Pattern, compiled, matches};
 pub use reading::second_reading;
 pub use spelling::Vocabulary;
 

@@ -18,9 +18,6 @@ mod tasks;
 mod template;
 
 use std::borrow::Cow;
-use std::sync::LazyLock;
-
-use regex::Regex;
 
 use crate::text::excerpt;
 pub use tasks::{is_harness, is_task};
@@ -63,16 +60,6 @@ pub enum Wrapping {
     Stamp,
     /// Sentences to an assistant.
     Instructions,
-}
-
-/// A pattern that is compiled when it is first asked.
-type Pattern = LazyLock<Option<Regex>>;
-
-/// A pattern; tests hold that each of them can be read.
-fn compiled(pattern: &str) -> Option<Regex> {
-    let compiled = Regex::new(pattern);
-    debug_assert!(compiled.is_ok(), "{compiled:?}");
-    compiled.ok()
 }
 
 /// One wrapping taken off.

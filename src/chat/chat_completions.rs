@@ -3,7 +3,7 @@
 use serde::Deserialize;
 use serde_json::{Value, json as value};
 
-use super::json::{self, Descriptions, Format, Given, Object, Word};
+use super::json::{self, Descriptions, Format, Given, Object, ToolChoice, Word};
 use super::turn::{self, Content, Message, Role, Turn};
 use super::{Prompt, Reply, ReplyShape, Unreadable, Usage, stream};
 
@@ -25,6 +25,8 @@ struct Request {
     n: Option<u64>,
     #[serde(default)]
     response_format: Object<Format>,
+    #[serde(default)]
+    tool_choice: ToolChoice,
     #[serde(default)]
     tools: Descriptions,
     /// What `tools` has come after.
@@ -81,7 +83,7 @@ pub(super) fn prompt(body: &[u8]) -> Result<Prompt, Unreadable> {
             stream: request.stream.unwrap_or(false),
             include_usage: StreamOptions::include_usage(request.stream_options),
             choices: choices(request.n),
-            structured: request.response_format.is_structured(),
+            structured: request.response_format.is_structured() || request.tool_choice.forced,
             ..ReplyShape::default()
         },
     ))

@@ -70,6 +70,7 @@ pub(super) fn prompt(body: &[u8]) -> Result<Prompt, Unreadable> {
         text,
         unread,
         wrapping: None,
+        previous: None,
         context: Context::default(),
         asker: Asker {
             user: request.user.into_name(),

@@ -309,6 +309,39 @@ impl Object<Format> {
     }
 }
 
+/// What tools a model may call: whether it has to call one, so that the client waits for a call.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct ToolChoice {
+    pub(super) forced: bool,
+}
+
+impl<'de> Skim<'de> for ToolChoice {
+    fn other() -> Self {
+        ToolChoice::default()
+    }
+
+    fn text(text: &str) -> Self {
+        ToolChoice {
+            forced: matches!(text, "required" | "any"),
+        }
+    }
+
+    fn object<A: MapAccess<'de>>(object: A) -> Result<Self, A::Error> {
+        let choice = Format::deserialize(names::Exactly(object))?;
+        let forced = matches!(
+            choice.kind.as_str(),
+            Some("function" | "tool" | "any" | "custom")
+        );
+        Ok(ToolChoice { forced })
+    }
+}
+
+impl<'de> Deserialize<'de> for ToolChoice {
+    fn deserialize<D: Deserializer<'de>>(json: D) -> Result<Self, D::Error> {
+        skim(json)
+    }
+}
+
 /// Escaped halves of surrogate pairs without their other half become U+FFFD.
 fn mend_surrogates(text: &str) -> String {
     let mut mended = String::with_capacity(text.len());

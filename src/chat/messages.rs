@@ -5,7 +5,7 @@ use std::iter;
 use serde::Deserialize;
 use serde_json::{Value, json as value};
 
-use super::json::{self, Descriptions, Format, Object, Word};
+use super::json::{self, Descriptions, Format, Object, ToolChoice, Word};
 use super::turn::{self, Content, Message, Role, Turn};
 use super::{Prompt, Reply, ReplyShape, Unreadable, Usage, stream};
 
@@ -25,6 +25,8 @@ struct Request {
     output_format: Object<Format>,
     #[serde(default)]
     metadata: Object<Metadata>,
+    #[serde(default)]
+    tool_choice: ToolChoice,
     #[serde(default)]
     tools: Descriptions,
 }
@@ -58,7 +60,8 @@ pub(super) fn prompt(body: &[u8]) -> Result<Prompt, Unreadable> {
         request.messages.leave_unread();
     }
     let config = request.output_config.0.unwrap_or_default();
-    let structured = config.format.is_structured() || request.output_format.is_structured();
+    let formatted = config.format.is_structured() || request.output_format.is_structured();
+    let structured = formatted || request.tool_choice.forced;
     let metadata = request.metadata.0.unwrap_or_default();
     let user = metadata.user_id.into_name();
     Ok(request.messages.prompt(

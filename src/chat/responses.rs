@@ -7,11 +7,11 @@ use serde::{Deserialize, Deserializer};
 use serde_json::value::RawValue;
 use serde_json::{Map, Value};
 
-use super::json::{self, Descriptions, Format, Given, Object, Word};
+use super::json::{self, Descriptions, Format, Given, Object, ToolChoice, Word};
 use super::names;
 use super::response::ECHOED;
 use super::turn::{self, Content, Message, Role, Turn};
-use super::{Prompt, ReplyShape, Unreadable};
+use super::{Previous, Prompt, ReplyShape, Text, Unreadable};
 
 /// Bytes of JSON that are echoed; what is larger is not repeated, a stream has it three times.
 pub(super) const MAX_ECHO: usize = 32 << 10;
@@ -26,6 +26,8 @@ struct Request {
     template: Option<Template>,
     /// Whether the server keeps the conversation.
     kept: bool,
+    /// The id of the response that it goes on from.
+    previous: Option<String>,
     structured: bool,
     /// Whether tools are described at more length than servers take.
     unread: bool,
@@ -59,7 +61,8 @@ pub(super) fn prompt(body: &[u8]) -> Result<Prompt, Unreadable> {
     let named = |field: &&str| request.echo.get(*field)?.as_str().map(str::to_owned);
     let user = USER.iter().find_map(named);
     let user = Word(user).into_name();
-    Ok(turn.prompt(
+    let previous = request.previous.as_deref().map(Previous::of);
+    let prompt = turn.prompt(
         user,
         ReplyShape {
             model: request.model.into_model(),
@@ -69,7 +72,15 @@ pub(super) fn prompt(body: &[u8]) -> Result<Prompt, Unreadable> {
             echo: request.echo,
             ..ReplyShape::default()
         },
-    ))
+    );
+    let mut context = prompt.context;
+    let of_upstream = previous.as_ref().and_then(Previous::of_upstream);
+    context.kept_upstream = of_upstream.is_some() && matches!(prompt.text, Text::Question(_));
+    Ok(Prompt {
+        previous,
+        context,
+        ..prompt
+    })
 }
 
 impl<'de> Deserialize<'de> for Request {
@@ -121,14 +132,21 @@ impl Request {
     /// Keeps what is echoed, as long as it is small.
     fn note(&mut self, name: String, json: &str, left: &mut usize) {
         match name.as_str() {
-            "previous_response_id" => self.kept |= json != "null",
+            "previous_response_id" => {
+                self.kept |= json != "null";
+                self.previous = serde_json::from_str(json).ok().flatten();
+            }
+            "tool_choice" => {
+                let choice = serde_json::from_str::<ToolChoice>(json).unwrap_or_default();
+                self.structured |= choice.forced;
+            }
             "tools" => {
                 let described = serde_json::from_str::<Descriptions>(json).unwrap_or_default();
                 self.unread |= described.hold_more;
             }
             "text" => {
                 let config = serde_json::from_str::<Object<TextConfig>>(json).unwrap_or_default();
-                self.structured = config.0.is_some_and(|c| c.format.is_structured());
+                self.structured |= config.0.is_some_and(|c| c.format.is_structured());
             }
             _ => {}
         }

@@ -253,6 +253,7 @@ impl Turn {
             text,
             unread,
             wrapping: None,
+            previous: None,
             context,
             asker,
             reply,

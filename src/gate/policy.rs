@@ -17,6 +17,10 @@ const CLEARLY: f64 = 3.0;
 /// above what is sure for a question.
 const PLAINLY: f64 = 2.0;
 
+/// What gives a detail that was asked for is off-topic below this only: names, titles and what is to be engraved are
+/// about anything.
+const LEAST_OF_DETAIL: f64 = -4.5;
+
 /// Letters or characters of an example that tell what is meant where they stand in a short turn.
 const LEAST_SAID: usize = 2;
 
@@ -50,6 +54,8 @@ pub struct Evidence {
     pub in_conversation: bool,
     /// Whether the turn before it asks the customer for something.
     pub asked: bool,
+    /// Whether it gives what the turn before it asks for, as far as its form tells.
+    pub given: bool,
     /// What may have been meant by it, by its sound or its spelling, and the verdict on that.
     pub second: Option<(String, Assessed)>,
     /// The verdicts on its clauses.
@@ -69,6 +75,7 @@ impl Evidence {
             bare: false,
             in_conversation: false,
             asked: false,
+            given: false,
             second: None,
             clauses: Vec::new(),
         }
@@ -117,9 +124,13 @@ pub fn passes(snapshot: &Snapshot, evidence: &Evidence) -> Option<Reason> {
     if verdict.log_odds >= threshold {
         return Some(Reason::OnTopic { threshold });
     }
-    if evidence.follows_on && verdict.as_follow_up >= thresholds.follow_up {
+    let follow_up = match evidence.given {
+        true => thresholds.follow_up.min(LEAST_OF_DETAIL),
+        false => thresholds.follow_up,
+    };
+    if evidence.follows_on && verdict.as_follow_up >= follow_up {
         return Some(Reason::FollowsOn {
-            threshold: thresholds.follow_up,
+            threshold: follow_up,
         });
     }
     let reaches = |assessed: &Assessed, least| assessed.assessment.verdict.log_odds >= least;

@@ -11,6 +11,8 @@ use crate::share::Share;
 const EXAMPLES_OVERSTATE: f64 = 4.0;
 /// However little the target forbids: what is likelier business than off-topic is not rejected.
 const MOST: f64 = 0.0;
+/// A target beyond this share is one that may reject what is likelier business, counted as the examples are.
+const ALLOWS_MUCH: f64 = 0.05;
 /// However few examples there are: what is off-topic even where three of four questions are business is
 /// rejected. (The logarithm of 1/3.)
 const LEAST: f64 = -1.1;
@@ -75,6 +77,11 @@ impl Thresholds {
             quantile(values, (share - error).max(0.0))
         };
         let reject = careful(&mut sides.business()).clamp(LEAST, MOST);
+        // Whoever allows much more gets it, whatever is likelier.
+        let reject = match target - ALLOWS_MUCH {
+            much if much > 0.0 => reject.max(quantile(&mut sides.business(), much)),
+            _ => reject,
+        };
         let passes = quantile(&mut sides.off_topic(), 1.0 - target);
         let mut following = sides.as_follow_up();
         following.extend(continuing.iter().map(|turn| turn.as_follow_up));

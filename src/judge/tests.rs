@@ -210,3 +210,18 @@ fn either_level_makes_it_business_and_both_make_it_surer() {
         );
     }
 }
+
+#[test]
+fn whoever_allows_more_rejections_gets_no_fewer() {
+    let (forward, reject) = (around(0.0), around(40.0));
+    let thresholds = [0.02, 0.05, 0.1, 0.25, 0.5, 0.9].map(|target| {
+        let groups = vec![
+            group("refund", Action::Forward, &forward),
+            group("poem", Action::Reject, &reject),
+        ];
+        Judge::fit(&material(groups), target).0.thresholds.reject
+    });
+    assert!(thresholds.is_sorted(), "{thresholds:?}");
+    assert!(thresholds[2] > thresholds[1], "{thresholds:?}");
+    assert!(thresholds[4] > thresholds[3], "{thresholds:?}");
+}

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use http::header::{CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_TYPE, EXPECT};
-use http::{HeaderMap, Request, Response};
+use http::{HeaderMap, HeaderValue, Request, Response};
 use http_body::{Body, Frame, SizeHint};
 use http_body_util::{BodyExt, Full, LengthLimitError, Limited};
 use hyper::body::Incoming;
@@ -15,7 +15,7 @@ use tokio::time::timeout;
 
 use super::exchange::Exchange;
 use super::refusal::{self, Refusal};
-use crate::chat::{Events, Protocol, ReplyBody};
+use crate::chat::{Events, Prompt, Protocol, ReplyBody};
 use crate::config::Limits;
 use crate::upstream::{Outgoing, ReplyBody as UpstreamBody, StreamError, UpstreamError};
 
@@ -288,4 +288,23 @@ impl Drop for ResponseBody {
             exchange.end();
         }
     }
+}
+
+/// A request that goes on from a reply made here goes on from what the upstream knows; any other stays as it came.
+pub(super) fn continued(
+    mut request: Request<Bytes>,
+    protocol: Protocol,
+    prompt: Option<&Prompt>,
+    most: usize,
+) -> Request<Bytes> {
+    let coding = request.headers().get(CONTENT_ENCODING);
+    let coding = coding.map(HeaderValue::as_bytes);
+    let body = prompt.and_then(|prompt| protocol.continued(request.body(), coding, most, prompt));
+    if let Some(body) = body {
+        let length = HeaderValue::from(body.len());
+        *request.body_mut() = body;
+        request.headers_mut().remove(CONTENT_ENCODING);
+        request.headers_mut().insert(CONTENT_LENGTH, length);
+    }
+    request
 }

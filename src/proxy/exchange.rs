@@ -264,7 +264,7 @@ impl Exchange {
         let reply = protocol.reply(
             prompt,
             reply.text(prompt.language(reply)),
-            &self.record.request_id,
+            &protocol.local_id(&self.record.request_id, prompt),
             now,
         );
         self.local(reply.content_type, reply.body)

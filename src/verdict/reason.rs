@@ -39,6 +39,8 @@ pub enum Reason {
     },
     /// An `answer` intent is likeliest, but its reply would pass over something that is open.
     AnswerOpen,
+    /// An `answer` intent is likeliest, but the client parses what the model says, and its reply is prose.
+    AnswerStructured,
     /// An `answer` intent is likeliest, but the question may mean its opposite.
     AnswerReversed,
     /// The log-odds lie between off-topic and business: grey.
@@ -91,6 +93,7 @@ impl Reason {
             Reason::Answered { .. } => "answered",
             Reason::AnswerUnsure { .. } => "answer_unsure",
             Reason::AnswerOpen => "answer_open",
+            Reason::AnswerStructured => "answer_structured",
             Reason::AnswerReversed => "answer_reversed",
             Reason::Grey { .. } => "grey",
             Reason::OffTopic { .. } => "off_topic",
@@ -194,6 +197,10 @@ impl Reason {
             Reason::AnswerOpen => Phrase::new(
                 "固定回复的意图最可能，但还有别的事没有答复，转发",
                 "an intent with a fixed reply is likeliest, but it would pass over something that is open, so it is forwarded",
+            ),
+            Reason::AnswerStructured => Phrase::new(
+                "固定回复的意图最可能，但客户端要的是结构化的输出，固定回复给不了，转发",
+                "an intent with a fixed reply is likeliest, but the client waits for structured output that no fixed reply has, so it is forwarded",
             ),
             Reason::AnswerReversed => Phrase::new(
                 "有固定答复的意图最接近，但可能是相反的意思，所以转发",

@@ -3,7 +3,8 @@
 use serde_json::{Deserializer, Value};
 
 use super::labels::{self, Label};
-use super::{Part, Pattern, Wrapping, compiled, pieces};
+use super::{Part, Wrapping, pieces};
+use crate::text::{Pattern, compiled};
 
 /// Markup of platforms within a text.
 static MARKUP: Pattern =

@@ -1,7 +1,8 @@
 //! Sentences to an assistant, profiles and passages around the words, without a label on them.
 
 use super::labels::{self, Label, label};
-use super::{Part, Pattern, Wrapping, compiled, fields};
+use super::{Part, Wrapping, fields};
+use crate::text::{Pattern, compiled, matches};
 
 /// Bytes of a block's beginning that tell what it is.
 const LONGEST_HEAD: usize = 600;
@@ -46,12 +47,6 @@ pub(super) fn unwrap(text: &str) -> Option<Part<'_>> {
         .map(|words| Part::new(Wrapping::Instructions, words))
 }
 
-fn is(pattern: &Pattern, text: &str) -> bool {
-    pattern
-        .as_ref()
-        .is_some_and(|pattern| pattern.is_match(text))
-}
-
 /// Whether the lines that follow begin with a sentence to an assistant.
 pub(super) fn follow<'a>(mut lines: impl Iterator<Item = &'a str>) -> bool {
     lines.find(|line| !line.is_empty()).is_some_and(instructs)
@@ -59,7 +54,7 @@ pub(super) fn follow<'a>(mut lines: impl Iterator<Item = &'a str>) -> bool {
 
 fn instructs(text: &str) -> bool {
     let head = &text[..text.floor_char_boundary(LONGEST_HEAD)];
-    is(&TASK, head) || is(&MANNER, head)
+    matches(&TASK, head) || matches(&MANNER, head)
 }
 
 fn quoted(text: &str) -> Option<String> {
@@ -78,7 +73,7 @@ fn behind_colon(text: &str) -> Option<String> {
     let (before, behind) = text.split_once([':', '：'])?;
     // A face is none.
     let behind = Some(behind).filter(|behind| behind.trim().len() > 3)?;
-    let told = !before.contains('\n') && (is(&TASK, before) || labels::says_whose(before));
+    let told = !before.contains('\n') && (matches(&TASK, before) || labels::says_whose(before));
     let behind = behind.trim();
     (told && behind.contains(char::is_alphanumeric) && !behind.contains('\n'))
         .then(|| behind.to_owned())

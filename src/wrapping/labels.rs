@@ -1,6 +1,6 @@
 //! What a label says stands behind it.
 
-use super::{Pattern, compiled};
+use crate::text::{Pattern, compiled, matches};
 
 /// What stands behind a label.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -91,24 +91,18 @@ static IS_SOURCE: Pattern = Pattern::new(|| {
     )
 });
 
-fn is(pattern: &Pattern, text: &str) -> bool {
-    pattern
-        .as_ref()
-        .is_some_and(|pattern| pattern.is_match(text))
-}
-
 /// What a label says. Case, and what is put in brackets behind it, do not matter.
 pub(super) fn label(name: &str) -> Label {
     let name = name.trim();
-    if is(&IS_QUESTION, name) {
+    if matches(&IS_QUESTION, name) {
         Label::Question
-    } else if is(&IS_CUSTOMER, name) {
+    } else if matches(&IS_CUSTOMER, name) {
         Label::Customer
-    } else if is(&IS_ANSWER, name) {
+    } else if matches(&IS_ANSWER, name) {
         Label::Answer
-    } else if is(&IS_SOURCE, name) {
+    } else if matches(&IS_SOURCE, name) {
         Label::Source
-    } else if is(&IS_AGENT, name) {
+    } else if matches(&IS_AGENT, name) {
         Label::Agent
     } else if says_whose(name) {
         Label::Question
@@ -120,12 +114,13 @@ pub(super) fn label(name: &str) -> Label {
 /// Whether a label, or the end of a sentence, names somebody who asks and what is said, and neither what was said
 /// before nor what is known of them.
 pub(super) fn says_whose(name: &str) -> bool {
-    is(&SOMEBODY, name) && is(&SOMETHING, name) && !is(&IS_PAST, name) || is(&LEADS, name)
+    matches(&SOMEBODY, name) && matches(&SOMETHING, name) && !matches(&IS_PAST, name)
+        || matches(&LEADS, name)
 }
 
 /// How surely a label names the words: more where it is nothing but the question's name, and says whose it is.
 pub(super) fn sureness(name: &str) -> u8 {
-    match (is(&IS_QUESTION, name), is(&SOMEBODY, name)) {
+    match (matches(&IS_QUESTION, name), matches(&SOMEBODY, name)) {
         (true, true) => 2,
         (true, false) => 1,
         (false, _) => 0,

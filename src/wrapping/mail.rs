@@ -1,6 +1,7 @@
 //! Mail: what it quotes, its headers and its signature.
 
-use super::{Part, Pattern, Wrapping, compiled};
+use super::{Part, Wrapping};
+use crate::text::{Pattern, compiled};
 
 static HEADER: Pattern = Pattern::new(|| {
     compiled(

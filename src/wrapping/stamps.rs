@@ -1,6 +1,7 @@
 //! Times, channels, mentions and cards.
 
-use super::{Part, Pattern, Wrapping, compiled, fields};
+use super::{Part, Wrapping, fields};
+use crate::text::{Pattern, compiled};
 
 /// A time, with its date or without, as logs write it.
 const TIME: &str = r"(?:\d{4}[-/.年]\d{1,2}[-/.月]\d{1,2}日?(?:[ T,]*\d{1,2}:\d{2}(?::\d{2})?(?:\.\d+)?(?:Z|[+-]\d{2}:?\d{2})?)?|(?:\d{1,2}[-/]\d{1,2}(?:[-/]\d{2,4})?[ ,]+)?(?:今天 ?|昨天 ?|Today at |Yesterday at )?(?:上午|下午|晚上)?\d{1,2}:\d{2}(?::\d{2})?(?: ?[AaPp]\.?[Mm]?\.?)?)";

@@ -2,7 +2,8 @@
 
 use std::borrow::Cow;
 
-use super::{Part, Pattern, Wrapping, compiled, labels, lines};
+use super::{Part, Wrapping, labels, lines};
+use crate::text::{Pattern, compiled};
 
 static OPEN: Pattern =
     Pattern::new(|| compiled(r"<([A-Za-z_\p{Han}][\w\-.]{0,40})(?:\s[^<>]{0,200})?>"));

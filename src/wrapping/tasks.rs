@@ -1,6 +1,6 @@
 //! What no customer wrote: what front ends ask about a chat, and what frameworks say between a model and its tools.
 
-use super::{Pattern, compiled};
+use crate::text::{Pattern, compiled};
 
 /// A chat's title, its tags, what may be searched or asked next, its summary.
 static TASK: Pattern = Pattern::new(|| {

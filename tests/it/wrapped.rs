@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 
 use crate::kit::intents::{GREETING, POEM, POEM_REPLY, REFUND};
-use crate::kit::{Gateway, Upstream, chat};
+use crate::kit::{Answer, Gateway, Upstream, chat};
 
 /// Around the words, each of another kind.
 const AROUND: [(&str, &str); 5] = [
@@ -149,4 +149,68 @@ async fn a_fixed_reply_passes_over_nothing_that_is_open() {
         upstream.received().await;
     }
     assert_eq!(gateway.ask(&chat(GREETING)).await.decision(), "answer");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_client_that_waits_for_structure_gets_no_greeting() {
+    let mut upstream = Upstream::start().await;
+    let gateway = Gateway::start(&upstream).await;
+    for (field, value) in [
+        ("response_format", json!({"type": "json_object"})),
+        ("tool_choice", json!("required")),
+        (
+            "tool_choice",
+            json!({"type": "function", "function": {"name": "f"}}),
+        ),
+    ] {
+        let mut greeting = chat(GREETING);
+        greeting[field] = value.clone();
+        assert_eq!(
+            gateway.ask(&greeting).await.decision(),
+            "forward",
+            "{field} {value}"
+        );
+        upstream.received().await;
+        let mut poem = chat(POEM);
+        poem[field] = value;
+        let refusal = gateway.ask(&poem).await;
+        assert_eq!(refusal.decision(), "reject");
+        assert_eq!(
+            refusal.json()["choices"][0]["message"]["refusal"],
+            POEM_REPLY
+        );
+    }
+    let mut free = chat(GREETING);
+    free["tool_choice"] = json!("auto");
+    assert_eq!(gateway.ask(&free).await.decision(), "answer");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_conversation_of_responses_goes_on_after_a_local_reply() {
+    const RESPONSES: &str = "/v1/responses";
+    let mut upstream = Upstream::start().await;
+    let gateway = Gateway::start(&upstream).await;
+    let asked = |input: &str, previous: Option<&str>| {
+        json!({"model": "m", "input": input, "previous_response_id": previous}).to_string()
+    };
+    let poem = Answer::to(gateway.post(RESPONSES, asked(POEM, Some("resp_up_1")))).await;
+    assert_eq!(poem.decision(), "reject");
+    let local = poem.json()["id"].as_str().unwrap().to_owned();
+    // The upstream goes on from what it knows.
+    Answer::to(gateway.post(RESPONSES, asked(REFUND, Some(&local)))).await;
+    let received: Value = serde_json::from_slice(&upstream.received().await.body).unwrap();
+    assert_eq!(
+        received,
+        json!({"model": "m", "input": REFUND, "previous_response_id": "resp_up_1"})
+    );
+    // Or begins, where nothing of what was said reached it.
+    let greeting = Answer::to(gateway.post(RESPONSES, asked(GREETING, None))).await;
+    assert_eq!(greeting.decision(), "answer");
+    let local = greeting.json()["id"].as_str().unwrap().to_owned();
+    Answer::to(gateway.post(RESPONSES, asked(REFUND, Some(&local)))).await;
+    let received: Value = serde_json::from_slice(&upstream.received().await.body).unwrap();
+    assert_eq!(received, json!({"model": "m", "input": REFUND}));
+    // What the upstream knows is a conversation: what is short belongs to it.
+    let short = Answer::to(gateway.post(RESPONSES, asked("20240518", Some("resp_up_1")))).await;
+    assert_eq!(short.decision(), "forward");
 }
