@@ -209,14 +209,21 @@ fn is_open(snapshot: &Snapshot, verdict: &Verdict, evidence: &Evidence) -> bool 
     let Some(answering) = answering.and_then(|candidate| intent(snapshot, candidate)) else {
         return false;
     };
-    // "Well." closes nothing; "well, thanks" does.
-    let said = |example: &Example| {
-        let words = example.read.chars().filter(|c| c.is_alphanumeric()).count();
-        words >= LEAST_SAID && evidence.text.contains(&example.read)
+    // "Well." closes nothing, "thanks, now change it" opens something, "well, thanks" closes.
+    let says = |example: &Example| says_no_more(&evidence.text, &example.read);
+    let beyond_doubt = verdict.lead_of(Action::Answer) > CLEARLY && !is_bare(&evidence.text);
+    let closes = beyond_doubt || answering.examples.iter().any(says);
+    evidence.in_conversation && (answering.first_turn_only || !closes)
+}
+
+/// Whether a text holds an example, and nothing beside it that says something by itself.
+fn says_no_more(text: &str, example: &str) -> bool {
+    let words = |text: &str| text.chars().filter(|c| c.is_alphanumeric()).count();
+    let Some((before, behind)) = text.split_once(example) else {
+        return false;
     };
-    evidence.in_conversation
-        && (answering.first_turn_only
-            || is_bare(&evidence.text) && !answering.examples.iter().any(said))
+    let nothing = |rest: &str| words(rest) < LEAST_SAID || is_bare(rest);
+    words(example) >= LEAST_SAID && nothing(before) && nothing(behind)
 }
 
 /// Whether a clause is off-topic, and more than small talk.
@@ -318,5 +325,25 @@ fn outcome(
                 sum.plus(assessed.timings)
             }),
         }),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_turn_closes_where_it_says_no_more_than_an_example() {
+        for (text, example, no_more) in [
+            ("好的,谢谢", "谢谢", true),
+            ("没了,谢谢你了", "谢谢你", true),
+            ("great thanks", "thanks", true),
+            ("谢谢你帮忙后台处理一下", "谢谢你", false),
+            ("试了一下还是不行,谢谢", "谢谢", false),
+            ("好吧", "谢谢", false),
+            ("哦", "哦", false),
+        ] {
+            assert_eq!(says_no_more(text, example), no_more, "{text}");
+        }
     }
 }
