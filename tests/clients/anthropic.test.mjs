@@ -5,7 +5,7 @@ import { test } from 'node:test';
 
 import Anthropic from '@anthropic-ai/sdk';
 
-import { BASE_URL, GREETING, MODEL, ONE_OF_EACH, POEM, REFUND, collect, ensureAnswered, ensureBilled, forEach } from './kit.mjs';
+import { BASE_URL, MODEL, ONE_OF_EACH, POEM, REFUND, STRUCTURED_GREETING, collect, ensureAnswered, ensureBilled, forEach } from './kit.mjs';
 
 const client = new Anthropic({ baseURL: BASE_URL.replace(/\/v1$/, ''), apiKey: 'any', maxRetries: 0, timeout: 30_000 });
 const user = (content) => [{ role: 'user', content }];
@@ -56,7 +56,7 @@ forEach(ONE_OF_EACH, 'the stream helper builds the message', async (question) =>
   ensureAnswered(question, text);
 });
 
-forEach([GREETING, POEM], 'a client that expects structure gets a refusal', async (question) => {
+forEach([STRUCTURED_GREETING, POEM], 'a client that expects structure gets a refusal', async (question) => {
   const format = { type: 'json_schema', schema: { type: 'object', properties: {}, additionalProperties: false } };
   const structured = { ...asked(question), output_config: { format } };
   for (const message of [

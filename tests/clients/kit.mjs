@@ -15,6 +15,8 @@ export const REFUND = { language: 'zh', text: '我要退款', decision: 'forward
 export const GREETING = { language: 'zh', text: '你好', decision: 'answer', intent: 'greeting' };
 export const POEM = { language: 'zh', text: '帮我写一首关于春天的诗', decision: 'reject', intent: 'writing' };
 export const ENGLISH_POEM = { language: 'en', text: 'write me a poem about spring', decision: 'reject', intent: 'writing' };
+/** A greeting is no structure: the model is asked. */
+export const STRUCTURED_GREETING = { ...GREETING, decision: 'forward', intent: undefined };
 export const ONE_OF_EACH = [REFUND, GREETING, POEM];
 export const QUESTIONS = [
   ...ONE_OF_EACH,
@@ -32,8 +34,10 @@ export function ensureAnswered(question, text) {
     return;
   }
   const file = readFileSync(new URL(`../../intents/${question.intent}.toml`, import.meta.url), 'utf8');
-  const [, zh, en] = file.match(/^reply\s*=\s*\{\s*zh\s*=\s*(".*"),\s*en\s*=\s*(".*")\s*\}/m);
-  const reply = JSON.parse({ zh, en }[question.language]);
+  // One language a line, or all of them in one: as the shipped intents have it.
+  const inline = `^reply\\s*=.*\\b${question.language}\\s*=\\s*("(?:[^"\\\\]|\\\\.)*")`;
+  const found = file.match(new RegExp(`^reply\\.${question.language}\\s*=\\s*(".*")`, 'm')) ?? file.match(new RegExp(inline, 'm'));
+  const reply = JSON.parse(found[1]);
   assert.equal(text, reply.replaceAll('{{name}}', SHOP[question.language]));
 }
 

@@ -54,6 +54,9 @@ QUESTIONS = [
     Question("en", "what is the weather like in London today", "reject", "weather_news"),
 ]
 every_question = pytest.mark.parametrize("question", QUESTIONS, ids=lambda q: f"{q.decision}-{q.text}")
+# A greeting is no structure: the model is asked.
+STRUCTURED_GREETING = GREETING._replace(decision="forward", intent=None)
+
 one_of_each = pytest.mark.parametrize("question", [REFUND, GREETING, POEM], ids=lambda q: q.decision)
 
 

@@ -5,7 +5,7 @@ import { describe, test } from 'node:test';
 
 import OpenAI from 'openai';
 
-import { BASE_URL, GREETING, MODEL, ONE_OF_EACH, POEM, REFUND, collect, ensureAnswered, ensureBilled, forEach } from './kit.mjs';
+import { BASE_URL, MODEL, ONE_OF_EACH, POEM, REFUND, STRUCTURED_GREETING, collect, ensureAnswered, ensureBilled, forEach } from './kit.mjs';
 
 const client = new OpenAI({ baseURL: BASE_URL, apiKey: 'any', maxRetries: 0, timeout: 30_000 });
 const respond = (options) => client.responses.create({ model: MODEL, ...options });
@@ -63,7 +63,7 @@ forEach(ONE_OF_EACH, 'the stream helper builds the response', async (question) =
   ensureAnswered(question, snapshot);
 });
 
-forEach([GREETING, POEM], 'a client that expects structure gets a refusal', async (question) => {
+forEach([STRUCTURED_GREETING, POEM], 'a client that expects structure gets a refusal', async (question) => {
   const asked = { model: MODEL, input: question.text, text: { format: FORMAT } };
   for (const response of [await client.responses.parse(asked), await client.responses.stream(asked).finalResponse()]) {
     assert.equal(response.output_parsed, null);

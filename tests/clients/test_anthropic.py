@@ -9,7 +9,7 @@ from anthropic import Anthropic, AsyncAnthropic
 from anthropic.types import Message
 from pydantic import BaseModel
 
-from kit import BASE_URL, ENGLISH_POEM, GREETING, MODEL, POEM, QUESTIONS, REFUND, Question
+from kit import BASE_URL, ENGLISH_POEM, MODEL, POEM, QUESTIONS, REFUND, STRUCTURED_GREETING, Question
 from kit import metric, one_of_each, strictly
 
 ROOT = BASE_URL.removesuffix("/v1")
@@ -94,7 +94,7 @@ def test_the_beta_client_gets_the_same(question: Question):
     assert question.is_answered_by(client.beta.messages.create(**asked(question)).content[0].text)
 
 
-@pytest.mark.parametrize("question", [GREETING, POEM], ids=lambda q: q.decision)
+@pytest.mark.parametrize("question", [STRUCTURED_GREETING, POEM], ids=lambda q: q.decision)
 def test_a_client_that_expects_structure_gets_a_refusal(question: Question):
     message = client.messages.parse(**asked(question), output_format=Order)
     assert (message.stop_reason, message.content, message.parsed_output) == ("refusal", [], None)
