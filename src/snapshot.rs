@@ -6,6 +6,7 @@ mod material;
 mod verdicts;
 
 use std::collections::{HashMap, HashSet};
+use std::hash::{DefaultHasher, Hash, Hasher};
 use std::path::Path;
 use std::time::Duration;
 
@@ -37,16 +38,44 @@ pub struct Snapshot {
     pub reject_reply: Localized,
     /// What judges.
     pub judge: Judge,
+    /// The place of the intent of each example of the shop's business, by the hash of how the model reads it.
+    by_example: HashMap<u64, usize>,
     /// The words of the intents' examples.
     pub vocabulary: Vocabulary,
     /// Verdicts on texts that have been asked before. A new snapshot begins with none.
     pub verdicts: Verdicts,
 }
 
+fn hash(read: &str) -> u64 {
+    let mut hasher = DefaultHasher::new();
+    read.hash(&mut hasher);
+    hasher.finish()
+}
+
+fn by_example(intents: &[Intent]) -> HashMap<u64, usize> {
+    let business = intents.iter().enumerate();
+    let business = business.filter(|(_, intent)| intent.action != Action::Reject);
+    let places = business.flat_map(|(place, intent)| {
+        let examples = intent.examples.iter();
+        examples.map(move |example| (hash(&example.read), place))
+    });
+    places.collect()
+}
+
 impl Snapshot {
     /// The intent of a name.
     pub fn intent(&self, name: &IntentName) -> Option<&Intent> {
         self.intents.iter().find(|intent| intent.name == *name)
+    }
+
+    /// The intent of the shop's business of which a text, as the model reads it, is an example.
+    pub fn with_example(&self, read: &str) -> Option<&Intent> {
+        let place = self.by_example.get(&hash(read))?;
+        let intent = self.intents.get(*place)?;
+        let mut examples = intent.examples.iter();
+        examples
+            .any(|example| example.read == read)
+            .then_some(intent)
     }
 
     /// Whether a text is what the gateway says where it rejects.
@@ -211,6 +240,7 @@ impl Preparation<'_> {
         let examples = intents.iter().flat_map(read_examples);
         let vocabulary = block_in_place(|| Vocabulary::of(examples.map(String::as_str)));
         Snapshot {
+            by_example: by_example(&intents),
             vocabulary,
             intents,
             reject_reply: self.context.default_reply(),

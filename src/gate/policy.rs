@@ -8,7 +8,7 @@ use crate::intent::{Action, Example, Intent};
 use crate::judge::Thresholds;
 use crate::language::{Localized, Phrase};
 use crate::snapshot::Snapshot;
-use crate::verdict::{Candidate, Decision, Judgement, Reason, Timings, Verdict};
+use crate::verdict::{Candidate, Decision, Judgement, Reason, Timings, Topic, Verdict};
 
 /// A lead in nats that leaves no doubt which of two topics is meant: of twenty to one.
 const CLEARLY: f64 = 3.0;
@@ -143,9 +143,12 @@ pub fn passes(snapshot: &Snapshot, evidence: &Evidence) -> Option<Reason> {
     }
     let threshold = thresholds.sure + PLAINLY;
     let mut clauses = evidence.clauses.iter();
-    clauses
-        .any(|clause| reaches(clause, threshold))
-        .then_some(Reason::BusinessClause { threshold })
+    if clauses.any(|clause| reaches(clause, threshold)) {
+        return Some(Reason::BusinessClause { threshold });
+    }
+    // The operator's word goes over what is like it.
+    let example = snapshot.with_example(&evidence.text);
+    example.map(|_| Reason::Example)
 }
 
 /// A rejection where nothing lets the question pass, an answer where its intent leads clearly, else forward.
@@ -171,16 +174,38 @@ pub fn decide(snapshot: &Snapshot, policy: Policy, evidence: &Evidence) -> Decis
     let verdict = &read.assessment.verdict;
     let (lead, needed) = (verdict.lead_of(Action::Answer), thresholds.answer_lead);
     let readable = passes != Reason::UnreadableText;
-    if readable && lead > 0.0 && !mixed && !evidence.follows_on {
-        let reversed = |text: &String| reversed(snapshot, verdict, text);
-        return if lead <= needed {
+    // What is word for word an example is answered as its operator says, whatever else is like it.
+    let example = snapshot
+        .with_example(text)
+        .map(|intent| (intent.action, intent));
+    let (exact, forwarded) = match example {
+        Some((Action::Answer, intent)) => (Some(intent), false),
+        Some(_) => (None, true),
+        None => (None, false),
+    };
+    let answers = exact.is_some() || lead > 0.0 && !forwarded;
+    let beside = mixed || evidence.clauses.iter().any(says_other);
+    let beside = exact.is_none() && beside;
+    if readable && answers && !(mixed && beside) && !evidence.follows_on {
+        let likeliest = verdict.likeliest(Action::Answer);
+        let answering = exact.or_else(|| intent(snapshot, likeliest?));
+        let reversed = |text: &String| exact.is_none() && reversed(snapshot, verdict, text);
+        return if exact.is_none() && lead <= needed {
             outcome(Action::Forward, Reason::AnswerUnsure { lead: needed })
-        } else if is_open(snapshot, verdict, evidence) {
+        } else if beside || answering.is_some_and(|intent| is_open(intent, verdict, evidence)) {
             outcome(Action::Forward, Reason::AnswerOpen)
         } else if reversed(&evidence.text) || reversed(text) {
             outcome(Action::Forward, Reason::AnswerReversed)
         } else {
-            outcome(Action::Answer, Reason::Answered { lead: needed })
+            let answered = outcome(Action::Answer, Reason::Answered { lead: needed });
+            match exact {
+                Some(intent) => Decision {
+                    topic: Some(Topic::Intent(intent.name.clone())),
+                    reply: intent.reply.clone(),
+                    ..answered
+                },
+                None => answered,
+            }
         };
     }
     let grey = Reason::Grey {
@@ -198,17 +223,17 @@ pub fn decide(snapshot: &Snapshot, policy: Policy, evidence: &Evidence) -> Decis
     }
 }
 
-/// Whether something is left open that a fixed reply would pass over: a matter beside what is answered, a question of
-/// the assistant's, or a conversation that has long begun.
-fn is_open(snapshot: &Snapshot, verdict: &Verdict, evidence: &Evidence) -> bool {
-    let beside = |clause: &Assessed| clause.assessment.verdict.lead_of(Action::Answer) <= 0.0;
-    if evidence.asked || evidence.clauses.iter().any(beside) {
+/// Whether a clause is about something that has no fixed reply.
+fn says_other(clause: &Assessed) -> bool {
+    clause.assessment.verdict.lead_of(Action::Answer) <= 0.0
+}
+
+/// Whether something is left open that a fixed reply would pass over: a question of the assistant's, or a conversation
+/// that has long begun.
+fn is_open(answering: &Intent, verdict: &Verdict, evidence: &Evidence) -> bool {
+    if evidence.asked {
         return true;
     }
-    let answering = verdict.likeliest(Action::Answer);
-    let Some(answering) = answering.and_then(|candidate| intent(snapshot, candidate)) else {
-        return false;
-    };
     // "Well." closes nothing, "thanks, now change it" opens something, "well, thanks" closes.
     let says = |example: &Example| says_no_more(&evidence.text, &example.read);
     let beyond_doubt = verdict.lead_of(Action::Answer) > CLEARLY && !is_bare(&evidence.text);

@@ -27,6 +27,8 @@ pub enum Reason {
         /// The threshold for a clause.
         threshold: f64,
     },
+    /// It is word for word an example of the shop's business.
+    Example,
     /// An `answer` intent is likeliest by its lead.
     Answered {
         /// The lead that an answer needs.
@@ -90,6 +92,7 @@ impl Reason {
             Reason::Bare => "bare",
             Reason::SecondReading { .. } => "second_reading",
             Reason::BusinessClause { .. } => "business_clause",
+            Reason::Example => "example",
             Reason::Answered { .. } => "answered",
             Reason::AnswerUnsure { .. } => "answer_unsure",
             Reason::AnswerOpen => "answer_open",
@@ -193,6 +196,10 @@ impl Reason {
                 format!(
                     "an intent with a fixed reply is likeliest, but leads by less than {lead:.2}, so it is forwarded"
                 ),
+            ),
+            Reason::Example => Phrase::new(
+                "和店里的一条例句一字不差，不拒绝",
+                "it is word for word an example of the shop's business, so it is not rejected",
             ),
             Reason::AnswerOpen => Phrase::new(
                 "固定回复的意图最可能，但还有别的事没有答复，转发",

@@ -1,9 +1,10 @@
 //! What front ends put around a customer's words: the words are judged, the message goes on as it came.
 
+use intentgate::intent::Action;
 use serde_json::{Value, json};
 
 use crate::kit::intents::{GREETING, POEM, POEM_REPLY, REFUND};
-use crate::kit::{Answer, Gateway, Upstream, chat};
+use crate::kit::{Answer, Gateway, Judging, Upstream, chat};
 
 /// Around the words, each of another kind.
 const AROUND: [(&str, &str); 5] = [
@@ -213,4 +214,34 @@ async fn a_conversation_of_responses_goes_on_after_a_local_reply() {
     // What the upstream knows is a conversation: what is short belongs to it.
     let short = Answer::to(gateway.post(RESPONSES, asked("20240518", Some("resp_up_1")))).await;
     assert_eq!(short.decision(), "forward");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_word_for_word_an_example_is_done_as_its_operator_says() {
+    let shop = Judging::shipped().await;
+    for intent in &shop.snapshot.intents {
+        if intent.action == Action::Reject {
+            continue;
+        }
+        let texts: Vec<_> = intent
+            .examples
+            .iter()
+            .map(|example| &*example.text)
+            .collect();
+        for (text, decision) in texts.iter().zip(shop.decide_all(&texts).await) {
+            assert_eq!(
+                decision.action == Action::Answer,
+                intent.action == Action::Answer,
+                "{text}"
+            );
+            assert_ne!(decision.action, Action::Reject, "{text}");
+            let answered = decision
+                .intent()
+                .filter(|_| intent.action == Action::Answer);
+            assert!(
+                answered.is_none_or(|answered| *answered == intent.name),
+                "{text}"
+            );
+        }
+    }
 }
