@@ -97,7 +97,7 @@ fn piece(line: &str) -> Piece<'_> {
     let number = timeless.trim_start_matches(|c: char| c.is_ascii_digit());
     let numbered = number.len() < timeless.len() && number.starts_with(['.', '、', ')', '）']);
     let timeless = if numbered {
-        number[1..].trim_start_matches(['.', '、', ')', '）', ' '])
+        number.trim_start_matches(['.', '、', ')', '）', ' '])
     } else {
         timeless
     };

@@ -50,6 +50,8 @@ fn what_a_customer_writes_stays_as_it_is() {
         "能退吗",
         "订单号：20240518，收货人张三，帮我改下地址",
         "1. 颜色发错了\n2. 少了一个盖子",
+        "1、颜色发错了\n2）少了一个盖子",
+        "３、能退吗",
         "where is my order? It said: out for delivery",
         "我问了客服：他说明天到，结果还没到",
         "it says \"refund pending\" since monday",
@@ -170,7 +172,9 @@ proptest! {
     }
 
     #[test]
-    fn anything_is_read(text in ".{0,200}|[:：\n\\[\\]<>{}|\"「」>#*=\\- a用户问题]{0,200}") {
+    fn anything_is_read(
+        text in ".{0,200}|[:：\n\\[\\]<>{}|\"「」『』“”«»【】〔〕>#*=\\-—~`@$/.,、。，()（）0-9 a用户问题客服答]{0,200}",
+    ) {
         if let Some(found) = unwrap(&text, &[]) {
             prop_assert!(found.words.len() <= text.len() + 4);
         }
