@@ -168,7 +168,6 @@ impl Gate {
             && self.follows_on(snapshot, context).await?
         {
             evidence.follows_on = true;
-            evidence.given = evidence.asked && asking::gives_details(read);
             evidence.bare = is_bare(read);
             if rejected && !evidence.bare {
                 // The static stage is sure of questions, not of what follows on them.

@@ -82,18 +82,6 @@ impl<'a> Part<'a> {
 }
 
 impl Wrapping {
-    /// Each of them.
-    pub const ALL: [Wrapping; 8] = [
-        Wrapping::Template,
-        Wrapping::Envelope,
-        Wrapping::Tags,
-        Wrapping::Labels,
-        Wrapping::Log,
-        Wrapping::Mail,
-        Wrapping::Stamp,
-        Wrapping::Instructions,
-    ];
-
     /// The word in metrics.
     pub fn as_str(self) -> &'static str {
         match self {
@@ -133,6 +121,11 @@ pub fn unwrap(message: &str, templates: &[Template]) -> Option<Found> {
         text = words;
     }
     found
+}
+
+/// Whether a text has words, and not marks alone.
+fn has_words(text: &str) -> bool {
+    text.contains(char::is_alphanumeric)
 }
 
 /// A text without the quotation marks around it, and without what stands behind them where that is a sentence of its own.

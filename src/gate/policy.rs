@@ -1,6 +1,7 @@
 //! Evidence → decision: the policy, pure.
 
 use super::Assessed;
+use super::asking::gives_details;
 use super::polarity::reversals;
 use crate::bare::is_bare;
 use crate::config::{Grey, Mixed};
@@ -54,8 +55,6 @@ pub struct Evidence {
     pub in_conversation: bool,
     /// Whether the turn before it asks the customer for something.
     pub asked: bool,
-    /// Whether it gives what the turn before it asks for, as far as its form tells.
-    pub given: bool,
     /// What may have been meant by it, by its sound or its spelling, and the verdict on that.
     pub second: Option<(String, Assessed)>,
     /// The verdicts on its clauses.
@@ -75,7 +74,6 @@ impl Evidence {
             bare: false,
             in_conversation: false,
             asked: false,
-            given: false,
             second: None,
             clauses: Vec::new(),
         }
@@ -124,7 +122,8 @@ pub fn passes(snapshot: &Snapshot, evidence: &Evidence) -> Option<Reason> {
     if verdict.log_odds >= threshold {
         return Some(Reason::OnTopic { threshold });
     }
-    let follow_up = match evidence.given {
+    let given = || evidence.asked && gives_details(&evidence.text);
+    let follow_up = match evidence.follows_on && given() {
         true => thresholds.follow_up.min(LEAST_OF_DETAIL),
         false => thresholds.follow_up,
     };

@@ -3,7 +3,7 @@
 use serde_json::{Deserializer, Value};
 
 use super::labels::{self, Label};
-use super::{Part, Wrapping, pieces};
+use super::{Part, Wrapping, has_words, pieces};
 use crate::text::{Pattern, compiled};
 
 /// Markup of platforms within a text.
@@ -35,9 +35,7 @@ pub(super) fn unwrap(text: &str) -> Option<Part<'_>> {
         let rest = body[values.byte_offset()..].trim();
         return match first {
             // A profile before the words.
-            Some(Value::Object(_)) if rest.contains(char::is_alphanumeric) => {
-                Some(Part::new(Wrapping::Envelope, rest))
-            }
+            Some(Value::Object(_)) if has_words(rest) => Some(Part::new(Wrapping::Envelope, rest)),
             Some(value) if rest.is_empty() && is_envelope(&value) => Some(of_value(&value)),
             Some(_) => None,
             None => broken(body),

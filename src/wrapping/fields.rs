@@ -1,5 +1,7 @@
 //! Fields without the customer's words in them: `会员等级：3 | 城市：成都`.
 
+use super::has_words;
+
 /// Characters of the longest name and value of a field.
 const LONGEST_NAME: usize = 24;
 const LONGEST_VALUE: usize = 40;
@@ -51,9 +53,7 @@ fn counted(text: &str) -> (usize, usize) {
         OPEN.contains(&c) || CLOSE.contains(&c) || c == '-' || c.is_whitespace()
     });
     let pieces = inner.split(['\n', '|', '｜', ';', '；', ',', '，', '、', '·']);
-    let pieces = pieces
-        .map(str::trim)
-        .filter(|piece| piece.contains(char::is_alphanumeric));
+    let pieces = pieces.map(str::trim).filter(|piece| has_words(piece));
     pieces.fold((0, 0), |(all, named), piece| {
         (all + 1, named + usize::from(is_field(piece)))
     })

@@ -1,7 +1,7 @@
 //! Sentences to an assistant, profiles and passages around the words, without a label on them.
 
 use super::labels::{self, Label, label};
-use super::{Part, Wrapping, fields};
+use super::{Part, Wrapping, fields, has_words};
 use crate::text::{Pattern, compiled, matches};
 
 /// Bytes of a block's beginning that tell what it is.
@@ -63,9 +63,7 @@ fn quoted(text: &str) -> Option<String> {
     let (_, behind) = text.split_at(found.end());
     let end = behind.find(['"', '”', '」', '』', '»'])?;
     let words = behind[..end].trim();
-    words
-        .contains(char::is_alphanumeric)
-        .then(|| words.to_owned())
+    has_words(words).then(|| words.to_owned())
 }
 
 /// `请回答下面顾客的问题：能退吗`.
@@ -75,8 +73,7 @@ fn behind_colon(text: &str) -> Option<String> {
     let behind = Some(behind).filter(|behind| behind.trim().len() > 3)?;
     let told = !before.contains('\n') && (matches(&TASK, before) || labels::says_whose(before));
     let behind = behind.trim();
-    (told && behind.contains(char::is_alphanumeric) && !behind.contains('\n'))
-        .then(|| behind.to_owned())
+    (told && has_words(behind) && !behind.contains('\n')).then(|| behind.to_owned())
 }
 
 /// Words between two lines of marks, with sentences to an assistant around them.
@@ -91,8 +88,7 @@ fn between_marks(text: &str) -> Option<String> {
     let last = lines.iter().rposition(|line| mark(line))?;
     let around = first > 0 || last + 1 < lines.len();
     let words = lines.get(first + 1..last)?.join("\n");
-    (around && instructs(&lines[..first].join("\n")) && words.contains(char::is_alphanumeric))
-        .then_some(words)
+    (around && instructs(&lines[..first].join("\n")) && has_words(&words)).then_some(words)
 }
 
 /// What a block of lines is.
@@ -159,9 +155,7 @@ fn kind(block: &str) -> Kind {
     if name.len() < first.len() && label(name) == Label::Source {
         return Kind::Source;
     }
-    if !block.contains(char::is_alphanumeric)
-        || name.len() < first.len() && label(name) == Label::Answer
-    {
+    if !has_words(block) || name.len() < first.len() && label(name) == Label::Answer {
         return Kind::Instruction;
     }
     if fields::is_profile(block) {

@@ -2,7 +2,7 @@
 
 use super::labels::{Label, sureness};
 use super::pieces::{LONGEST_NAME, Piece, pieces};
-use super::{Part, Wrapping, fields, instructions, unquoted};
+use super::{Part, Wrapping, fields, has_words, instructions, unquoted};
 
 /// Lines of a block that are looked at for fields.
 const MOST_OF_BLOCK: usize = 16;
@@ -12,6 +12,7 @@ pub(super) fn unwrap(text: &str) -> Option<Part<'_>> {
     question(&pieces)
         .map(|words| Part::new(Wrapping::Labels, words))
         .or_else(|| log(&pieces))
+        .or_else(|| log_to_complete(&pieces))
         .or_else(|| log_of_names(&pieces))
 }
 
@@ -38,7 +39,7 @@ fn question(pieces: &[Piece<'_>]) -> Option<String> {
     let open = asked().filter(|at| !is_answered(pieces, *at));
     open.chain(asked()).find_map(|at| {
         let words = content(pieces, at);
-        words.contains(char::is_alphanumeric).then_some(words)
+        has_words(&words).then_some(words)
     })
 }
 
@@ -48,7 +49,7 @@ fn is_answered(pieces: &[Piece<'_>], at: usize) -> bool {
         .iter()
         .filter(|piece| piece.label != Label::Other);
     let answer = behind.next().filter(|piece| piece.label == Label::Answer);
-    answer.is_some_and(|answer| answer.rest.contains(char::is_alphanumeric))
+    answer.is_some_and(|answer| has_words(answer.rest))
 }
 
 /// The last that a customer says in a log, and what was said before it.
@@ -57,7 +58,7 @@ fn log(pieces: &[Piece<'_>]) -> Option<Part<'static>> {
     let spoken = || pieces.iter().enumerate().rev();
     let customer = |(at, _): (usize, &Piece<'_>)| {
         let words = content(pieces, at);
-        words.contains(char::is_alphanumeric).then_some((at, words))
+        has_words(&words).then_some((at, words))
     };
     let mut customers = spoken().filter(says(Label::Customer)).filter_map(customer);
     let (at, words) = customers.next()?;
@@ -84,9 +85,6 @@ fn log_of_names(pieces: &[Piece<'_>]) -> Option<Part<'static>> {
         Label::Other => piece.name.is_some_and(is_of_person) && (!piece.heading || piece.stamped),
         label => label == Label::Agent,
     };
-    if let Some(part) = log_to_complete(pieces) {
-        return Some(part);
-    }
     let named: Vec<_> = pieces
         .iter()
         .enumerate()
@@ -108,9 +106,7 @@ fn log_of_names(pieces: &[Piece<'_>]) -> Option<Part<'static>> {
     let said = |at| content(pieces, at);
     let (at, words) = spoken.find_map(|(at, _)| {
         let words = said(*at);
-        words
-            .contains(char::is_alphanumeric)
-            .then_some((*at, words))
+        has_words(&words).then_some((*at, words))
     })?;
     let before = spoken.next().map(|(at, _)| said(*at));
     let agent = named
@@ -136,7 +132,7 @@ fn log_to_complete(pieces: &[Piece<'_>]) -> Option<Part<'static>> {
             .filter(|(_, piece)| piece.name == name)
             .count()
     };
-    let to_complete = *last + 1 == pieces.len() && !answerer.rest.contains(char::is_alphanumeric);
+    let to_complete = *last + 1 == pieces.len() && !has_words(answerer.rest);
     if !to_complete || again(answerer.name) < 2 {
         return None;
     }
@@ -146,7 +142,7 @@ fn log_to_complete(pieces: &[Piece<'_>]) -> Option<Part<'static>> {
         .filter(|(_, piece)| piece.name != answerer.name);
     let words = content(pieces, others.next()?.0);
     let before = others.next().map(|(at, _)| content(pieces, *at));
-    words.contains(char::is_alphanumeric).then(|| Part {
+    has_words(&words).then(|| Part {
         before,
         ..Part::new(Wrapping::Log, words)
     })
@@ -174,12 +170,12 @@ fn content(pieces: &[Piece<'_>], at: usize) -> String {
         {
             break;
         }
-        let says = content.contains(char::is_alphanumeric);
+        let says = has_words(&content);
         let own = match piece.label {
             Label::Other if piece.rule => says,
             Label::Other => {
                 let field = piece.name.is_some() && (among_fields || first.stamped);
-                let to_fill = piece.name.is_some() && !piece.rest.contains(char::is_alphanumeric);
+                let to_fill = piece.name.is_some() && !has_words(piece.rest);
                 piece.heading
                     || piece.stamped
                     || says && to_fill

@@ -1,6 +1,6 @@
 //! Mail: what it quotes, its headers and its signature.
 
-use super::{Part, Wrapping};
+use super::{Part, Wrapping, has_words};
 use crate::text::{Pattern, compiled};
 
 static HEADER: Pattern = Pattern::new(|| {
@@ -60,7 +60,7 @@ pub(super) fn unwrap(text: &str) -> Option<Part<'_>> {
         .partition(|line| is_quoted(line));
     let words = kept.join("\n");
     let changed = words.trim().len() < text.trim().len();
-    (changed && words.contains(char::is_alphanumeric)).then(|| Part {
+    (changed && has_words(&words)).then(|| Part {
         said: (!said.is_empty()).then(|| said.join("\n")),
         ..Part::new(Wrapping::Mail, words)
     })

@@ -1,5 +1,6 @@
 //! A message → its pieces, a line or a part of one, each with its label.
 
+use super::has_words;
 use super::labels::{Label, label, says_whose};
 use super::stamps;
 
@@ -101,7 +102,7 @@ fn piece(line: &str) -> Piece<'_> {
     } else {
         timeless
     };
-    let says = trimmed.contains(char::is_alphanumeric);
+    let says = has_words(trimmed);
     let plain = Piece {
         label: Label::Other,
         name: None,

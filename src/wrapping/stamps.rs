@@ -1,6 +1,6 @@
 //! Times, channels, mentions and cards.
 
-use super::{Part, Wrapping, fields};
+use super::{Part, Wrapping, fields, has_words};
 use crate::text::{Pattern, compiled};
 
 /// A time, with its date or without, as logs write it.
@@ -57,7 +57,7 @@ pub(super) fn card(text: &str) -> Option<Part<'_>> {
     let rest = MARK.as_ref()?.replace_all(text, " ");
     let marks = rest != text;
     let rest = LINK.as_ref()?.replace_all(&rest, " ").into_owned();
-    (marks && !rest.contains(char::is_alphanumeric)).then(|| Part::new(Wrapping::Stamp, ""))
+    (marks && !has_words(&rest)).then(|| Part::new(Wrapping::Stamp, ""))
 }
 
 /// Takes times, channels and mentions off the beginning, and notes of its own line off the end; of a line between
@@ -69,7 +69,7 @@ pub(super) fn unwrap(text: &str) -> Option<Part<'_>> {
         let next = without_bracket(timeless);
         let mention = MENTION.as_ref().and_then(|mention| mention.find(next));
         let next = mention.map_or(next, |mention| &next[mention.end()..]);
-        if next.len() == rest.len() || !next.contains(char::is_alphanumeric) {
+        if next.len() == rest.len() || !has_words(next) {
             break;
         }
         rest = next;
@@ -78,7 +78,7 @@ pub(super) fn unwrap(text: &str) -> Option<Part<'_>> {
         rest = rest[..note.start()].trim_end();
     }
     let rest = between_bars(rest).unwrap_or(rest);
-    let says = rest.contains(char::is_alphanumeric);
+    let says = has_words(rest);
     (says && rest.len() < text.len()).then(|| Part::new(Wrapping::Stamp, rest))
 }
 

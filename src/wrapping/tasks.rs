@@ -1,6 +1,6 @@
 //! What no customer wrote: what front ends ask about a chat, and what frameworks say between a model and its tools.
 
-use crate::text::{Pattern, compiled};
+use crate::text::{Pattern, compiled, matches};
 
 /// A chat's title, its tags, what may be searched or asked next, its summary.
 static TASK: Pattern = Pattern::new(|| {
@@ -28,16 +28,16 @@ const LONGEST_SENTENCE: usize = 400;
 /// Whether a message is what a front end wants to know about a chat: no reply made here may become a chat's title.
 pub fn is_task(message: &str) -> bool {
     let head = &message[..message.floor_char_boundary(2 * LONGEST_SENTENCE)];
-    let told = message.len() <= LONGEST_SENTENCE
-        || message.contains("###")
-        || message.contains("</")
-        || message.contains("\n\n");
-    told && TASK.as_ref().is_some_and(|task| task.is_match(head))
+    let short = || message.len() <= LONGEST_SENTENCE;
+    let shows_chat = || {
+        ["###", "</", "\n\n"]
+            .iter()
+            .any(|mark| message.contains(mark))
+    };
+    matches(&TASK, head) && (short() || shows_chat())
 }
 
 /// Whether a message is what a framework says in a loop of tools.
 pub fn is_harness(message: &str) -> bool {
-    HARNESS
-        .as_ref()
-        .is_some_and(|harness| harness.is_match(message))
+    matches(&HARNESS, message)
 }
