@@ -15,6 +15,16 @@ const MOST_LETTERS: u32 = 4;
 /// Whether a text is nothing but codes, figures with units, dates, links, addresses of e-mail, faces and short
 /// words that confirm, refuse or close. A label such as 订单号 is bare only beside what it labels.
 pub fn is_bare(text: &str) -> bool {
+    lacks(text).is_some_and(|(given, needed)| needed <= given)
+}
+
+/// Whether a text is bare, or nothing but greets besides: nothing has been asked yet.
+pub fn is_opening(text: &str) -> bool {
+    lacks(text).is_some_and(|(given, needed)| needed <= given.max(Given::Greeting))
+}
+
+/// What a text gives, and what its words need to be bare; none where it says something.
+fn lacks(text: &str) -> Option<(Given, Given)> {
     let text = normalized(text);
     let mut reader = Reader {
         text: &text,
@@ -27,16 +37,18 @@ pub fn is_bare(text: &str) -> bool {
     };
     while reader.at < text.len() {
         if !reader.step() {
-            return false;
+            return None;
         }
     }
-    reader.needed <= reader.given
+    Some((reader.given, reader.needed))
 }
 
 /// What a text gives, and what a word needs beside it to be bare.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 enum Given {
     Nothing,
+    /// That somebody is there.
+    Greeting,
     /// A figure, or a size.
     Figure,
     /// A number of three digits or more, a code, a link.
@@ -233,6 +245,20 @@ RTX 4090|top 1000|why 2024|百度|转人工|可以退吗|为什么|what|t e l l 
 https://a.com 翻译一下|john@mail.com is my friend|周杰伦|明天会下雨吗|thanks for nothing robot
 good morning vietnam movie|はい、歌って|привет|👍写首诗|1 讲个故事
 ";
+
+    #[test]
+    fn greetings_open_and_questions_do_not() {
+        for text in "你好|你好 你好|在吗？|亲，在吗|Hello!|hi there|good evening|晚上好呀|535736692368|573023354819你好|你好，订单号1234567890|ok"
+            .split('|')
+        {
+            assert!(is_opening(text), "{text}");
+        }
+        for text in "你好，写首诗|在吗 今天天气|hello world in python|有没有|订单号|hi tell me a joke|good morning vietnam movie"
+            .split('|')
+        {
+            assert!(!is_opening(text), "{text}");
+        }
+    }
 
     #[test]
     fn codes_figures_and_short_replies_are_bare() {

@@ -38,8 +38,15 @@ qaq|qwq|xd|ovo|uwu|owo|tat|hao|haode|en|xiexie|shi|shide|dui|duide|meiyou|buyong
 
 /// What stands in part of the tables, and yet asks for something.
 const QUESTIONS: &str = "
-有没有|是不是|行不行|好不好|能不能|要不要|对不对|想不想|会不会|成不成|需不需要|可不可以|可以不可以|早上好|上午好|中午好|下午好|晚上好
-good morning|good afternoon|good evening|good day
+有没有|是不是|行不行|好不好|能不能|要不要|对不对|想不想|会不会|成不成|需不需要|可不可以|可以不可以
+";
+
+/// What a conversation is opened with, before anything is asked.
+const GREETINGS: &str = "
+你好|您好|妳好|你们好|大家好|哈喽|哈啰|哈罗|哈囉|嗨|早|早安|早上好|上午好|中午好|下午好|晚上好|喂|在吗|在嗎|在嘛|在么|在不|在不在|在|人在吗|有人吗|有人嗎
+有人在吗|有人么|有人在么|客服|客服在吗|客服小姐姐|店家|老板|老闆|掌柜|掌柜的|卖家|店主|店小二|小二|请问|請問|请问一下|你好请问|nihao|ni hao
+hello|hello there|hi|hi there|hey|hey there|hiya|heya|howdy|greetings|good morning|good afternoon|good evening|good day|morning|evening
+anyone there|anybody there|is anyone there|is anybody there|is somebody there|are you there|you there|anyone here|knock knock|dear team
 ";
 
 /// Final particles, one character each: they need a word before them.
@@ -109,6 +116,7 @@ static WORDS: LazyLock<HashMap<&str, Worth>> = LazyLock::new(|| {
         (TIMES, (Given::Figure, Given::Nothing)),
         (PHRASES, (Given::Nothing, Given::Nothing)),
         (QUESTIONS, (Given::Nothing, Given::Never)),
+        (GREETINGS, (Given::Nothing, Given::Greeting)),
     ];
     // Of what stands in two tables the later counts, which needs the less.
     let of_row = |(table, worth)| entries(table).map(move |word| (word, worth));

@@ -3,7 +3,7 @@
 use super::Assessed;
 use super::asking::gives_details;
 use super::polarity::reversals;
-use crate::bare::is_bare;
+use crate::bare::{is_bare, is_opening};
 use crate::config::{Grey, Mixed};
 use crate::intent::{Action, Example, Intent};
 use crate::judge::Thresholds;
@@ -144,6 +144,10 @@ pub fn passes(snapshot: &Snapshot, evidence: &Evidence) -> Option<Reason> {
     let mut clauses = evidence.clauses.iter();
     if clauses.any(|clause| reaches(clause, threshold)) {
         return Some(Reason::BusinessClause { threshold });
+    }
+    // Whoever begins with a greeting or a number has asked nothing yet.
+    if !evidence.in_conversation && is_opening(&evidence.text) {
+        return Some(Reason::Bare);
     }
     // The operator's word goes over what is like it.
     let example = snapshot.with_example(&evidence.text);
@@ -317,7 +321,8 @@ fn outcome(
 ) -> Decision {
     let verdict = &read.assessment.verdict;
     let log_odds = match reason {
-        Reason::FollowsOn { .. } | Reason::Bare => verdict.as_follow_up,
+        Reason::FollowsOn { .. } => verdict.as_follow_up,
+        Reason::Bare if evidence.follows_on => verdict.as_follow_up,
         Reason::OffTopic { .. } if evidence.follows_on => verdict.as_follow_up,
         _ if evidence.follows_on => verdict.log_odds.max(verdict.as_follow_up),
         _ => verdict.log_odds,

@@ -170,8 +170,8 @@ impl Reason {
                 ),
             ),
             Reason::Bare => Phrase::new(
-                "在谈店里的事的对话里，只有单号、链接、“好的”之类的内容，从不单独拒绝",
-                "a number, a link, a yes or no in a conversation about the shop's business is never rejected alone",
+                "只有单号、链接、“好的”或招呼，还没有问什么：开头这样说，或者在谈店里的事时这样说，从不拒绝",
+                "a number, a link, a yes or no, a greeting asks nothing yet: at the beginning, or in a conversation about the shop's business, it is never rejected",
             ),
             Reason::SecondReading { threshold } => Phrase::new(
                 format!("按读音或改正拼写后理解，对数几率不低于阈值 {threshold:.2}，不拒绝"),

@@ -60,6 +60,22 @@ the flowers arrived wilted
     ]
 }
 
+/// What customers begin with before they ask.
+const OPENINGS: [&str; 12] = [
+    "你好",
+    "您好，在吗",
+    "你好 你好",
+    "有人吗？",
+    "亲",
+    "早上好",
+    "hello",
+    "Hi there!",
+    "anybody there?",
+    "612345678901",
+    "你好，订单号 612345678901",
+    "https://shop.example/item/612345678901",
+];
+
 const FLOWER_QUESTIONS: [&str; 30] = [
     "明天上午能送过来吗",
     "送到公司前台可以吗",
@@ -136,6 +152,9 @@ async fn five_examples_an_intent_are_enough_to_begin_with() {
         rejected.map(|(question, _)| question).collect::<Vec<_>>()
     };
     let own = rejected(&FLOWER_QUESTIONS).await;
+    // No intent of theirs is about greetings or numbers.
+    let opened = rejected(&OPENINGS).await;
+    assert!(opened.is_empty(), "{opened:?}");
     let other = rejected(&OFF_TOPIC).await;
     println!(
         "rejected: {own:?} of the shop's, {} of 30 off-topic",
