@@ -127,6 +127,8 @@ pub enum Text {
 pub struct Context {
     /// The nearest earlier user message with words: its first 2,000 characters.
     pub user: Option<String>,
+    /// Those before it, the nearest first, as much of each; no more than [`EARLIER`].
+    pub earlier: Vec<String>,
     /// The nearest assistant message with words: its last 2,000 characters, where it asks or offers.
     pub assistant: Option<String>,
     /// Whether a tool's result stands right before it.
@@ -135,7 +137,18 @@ pub struct Context {
     pub kept_upstream: bool,
 }
 
+/// User messages before the nearest one that are kept: one odd turn, or two, do not end a matter.
+pub const EARLIER: usize = 2;
+
 impl Context {
+    /// Keeps a user message as the nearest.
+    fn push(&mut self, said: String) {
+        if let Some(before) = self.user.replace(said) {
+            self.earlier.insert(0, before);
+            self.earlier.truncate(EARLIER);
+        }
+    }
+
     /// Whether a tool's result came before, or the assistant called one in its words, as frameworks do without a
     /// protocol for tools.
     fn follows_call(&self) -> bool {
@@ -318,10 +331,14 @@ impl Prompt {
     /// the conversation serves where the request has none.
     #[must_use]
     pub fn unwrapped(mut self, templates: &[Template]) -> Self {
-        let said = self.context.user.as_deref();
-        if let Some(said) = said.and_then(|said| wrapping::unwrap(said, templates)) {
-            self.context.user = Some(said.words).filter(|words| !words.is_empty());
-        }
+        let words = |said: String| match wrapping::unwrap(&said, templates) {
+            Some(found) => found.words,
+            None => said,
+        };
+        let spoken = |words: &String| !words.is_empty();
+        let Context { user, earlier, .. } = &mut self.context;
+        *user = user.take().map(words).filter(spoken);
+        *earlier = earlier.drain(..).map(words).filter(spoken).collect();
         let Text::Question(message) = &self.text else {
             return self;
         };

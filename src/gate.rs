@@ -207,16 +207,30 @@ impl Gate {
             // What the shop's own assistant asks for opens a conversation about its business.
             return Ok(context.assistant.as_deref().is_some_and(asking::asks));
         };
-        let reading = self.readings.of(user);
-        let user = &reading.normal;
-        let verdict = self.assess(snapshot, user, self.config.stages).await?;
-        let turn = Evidence::of(verdict, user, reading.says_nothing);
-        if policy::passes(snapshot, &turn).is_some() || is_bare(user) {
+        if self.is_business(snapshot, user).await? {
             return Ok(true);
         }
-        let turn = self.assess(snapshot, user, Stages::Full).await?;
-        let as_follow_up = turn.assessment.verdict.as_follow_up;
-        Ok(as_follow_up >= snapshot.judge.thresholds.clause)
+        let turn = self.readings.of(user);
+        let turn = self.assess(snapshot, &turn.normal, Stages::Full).await?;
+        if turn.assessment.verdict.as_follow_up >= snapshot.judge.thresholds.clause {
+            return Ok(true);
+        }
+        // One odd turn ends no matter.
+        for earlier in &context.earlier {
+            if self.is_business(snapshot, earlier).await? {
+                return Ok(true);
+            }
+        }
+        Ok(false)
+    }
+
+    /// Whether what was said is the shop's business, or says nothing by itself.
+    async fn is_business(&self, snapshot: &Snapshot, said: &str) -> Result<bool, EmbedError> {
+        let reading = self.readings.of(said);
+        let said = &reading.normal;
+        let verdict = self.assess(snapshot, said, self.config.stages).await?;
+        let turn = Evidence::of(verdict, said, reading.says_nothing);
+        Ok(policy::passes(snapshot, &turn).is_some() || is_bare(said))
     }
 
     /// The verdict on one text, as far as `stages` says. A repeated text is not embedded again.

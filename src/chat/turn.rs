@@ -222,7 +222,8 @@ impl Turn {
             }
             earlier => {
                 if let Some(earlier) = earlier {
-                    self.context.user = Some(beginning(&earlier.words, CONTEXT_CHARS).to_owned());
+                    let said = beginning(&earlier.words, CONTEXT_CHARS);
+                    self.context.push(said.to_owned());
                 }
                 self.burst = 1;
                 question

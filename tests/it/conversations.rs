@@ -78,6 +78,53 @@ async fn who_was_declined_comes_back_to_the_shop_or_is_declined_again() {
     assert!(of_side(&shares, false) > 0.5);
 }
 
+// Two turns back it was about a jacket; a word about a brother in Finland ends nothing.
+#[tokio::test(flavor = "multi_thread")]
+async fn one_odd_turn_ends_no_matter() {
+    let shop = Judging::shipped().await;
+    let said = |role: &str, content: &str| json!({"role": role, "content": content});
+    for (matter, reply, odd, courtesy, last) in [
+        (
+            "这件羽绒服还有XL码吗",
+            "有的亲，XL码有现货",
+            "我女朋友是学芭蕾的",
+            "好厉害呀",
+            "天天跳能扛得住吗",
+        ),
+        (
+            "这款冲锋衣是什么面料的",
+            "外层是尼龙，防泼水的",
+            "my grandma turned eighty last week",
+            "How nice!",
+            "would he freeze in january",
+        ),
+        (
+            "how thick is the fleece of this jacket",
+            "It is a 300 g fleece.",
+            "my brother just moved to northern finland",
+            "How exciting!",
+            "would he freeze in january",
+        ),
+    ] {
+        let odd_alone = [
+            said("user", odd),
+            said("assistant", courtesy),
+            said("user", last),
+        ];
+        let alone = shop.decide_line(&json!({"messages": odd_alone})).await;
+        assert_eq!(alone.action, Action::Reject, "{last}: {alone:?}");
+        let mut turns = vec![said("user", matter), said("assistant", reply)];
+        turns.extend(odd_alone);
+        let decision = shop.decide_line(&json!({"messages": turns})).await;
+        assert_ne!(decision.action, Action::Reject, "{last}: {decision:?}");
+        // A poem stays one.
+        let poem = "写一首关于秋天的七言绝句";
+        *turns.last_mut().unwrap() = said("user", poem);
+        let decision = shop.decide_line(&json!({"messages": turns})).await;
+        assert_eq!(decision.action, Action::Reject, "{poem}: {decision:?}");
+    }
+}
+
 // Numbers, links, yes and no mean nothing without what was asked for.
 #[tokio::test(flavor = "multi_thread")]
 async fn what_is_bare_is_never_rejected_in_a_conversation_about_the_shop() {
