@@ -5,6 +5,7 @@ mod check;
 mod compare;
 mod eval;
 pub mod exit;
+mod expected;
 mod figures;
 mod findings;
 mod forget;

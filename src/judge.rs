@@ -5,8 +5,8 @@
 //! evidence](crate::embed::General) says: it was learned before there was a shop. What this shop is asked its own
 //! examples say: a stage's vectors are compared with them on the axes that tell its intents apart best (`space`),
 //! where the density of each intent's examples is estimated (`density`); examples that were held out say what that is
-//! worth (`calibration`). A question is business where either level says so, for the most part (`together`). Where the thresholds lie,
-//! and what is to be expected of them, held-out examples say as well (`promise`).
+//! worth (`calibration`). A question is business where either level says so, for the most part (`together`). Where the thresholds lie
+//! (`thresholds`), and what is to be expected of them (`promise`), held-out examples say as well.
 
 mod calibration;
 mod cholesky;
@@ -18,13 +18,16 @@ mod side_by_side;
 mod space;
 #[cfg(test)]
 mod tests;
+mod thresholds;
 
-pub use promise::{Promise, Thresholds};
+pub use promise::{Expected, Promise};
+pub use thresholds::Thresholds;
 
 use std::sync::Arc;
 
 use crate::embed::{General, Known, Layout, Opinion};
 use crate::intent::Action;
+use crate::language::Script;
 use crate::vector::dot;
 use crate::verdict::{Candidate, Stage, Topic, Verdict};
 use head::{Head, HeldOut, Reading};
@@ -45,6 +48,8 @@ pub struct Group<'a> {
     pub action: Action,
     /// The examples' embeddings, at least one; each of the layout's length, or of its static stage's.
     pub examples: Vec<&'a [f32]>,
+    /// What each is written in; none where it has no letters.
+    pub scripts: Vec<Option<Script>>,
 }
 
 impl Group<'_> {
@@ -139,9 +144,11 @@ struct Judged {
     /// Its group and its place there, where it is an example.
     owner: usize,
     index: usize,
-    opinion: Opinion,
+    opinion: Option<Opinion>,
     log_odds: f64,
     as_follow_up: f64,
+    /// Both as if its group were not there; the same as they where it is no example.
+    without_group: (f64, f64),
     /// The log density of each group.
     scores: Vec<f64>,
 }
@@ -184,7 +191,13 @@ impl Judge {
             held_out
                 .map(|held| {
                     let vectors = groups[held.owner].examples[held.index];
-                    judge.judged(stage, vectors, held.reading, (held.owner, held.index))
+                    let judged = judge.judged(stage, vectors, held.reading);
+                    Judged {
+                        owner: held.owner,
+                        index: held.index,
+                        without_group: judge.both_levels(&judged.opinion, &held.without_group),
+                        ..judged
+                    }
                 })
                 .collect()
         };
@@ -200,15 +213,14 @@ impl Judge {
                 .collect()
         };
         let continuing = of_known(Known::Continuing, stage);
-        let actions: Vec<_> = groups.iter().map(|group| group.action).collect();
-        let thresholds = Thresholds::fit(&held_out, &continuing, &actions, false_reject_target);
+        let thresholds = Thresholds::fit(groups, &held_out, &continuing, false_reject_target);
         let exits = before.map(|before| {
             let mut business = of_known(Known::Business, Stage::Static);
             business.extend(of_known(Known::Continuing, Stage::Static));
-            thresholds.exits(&before, &held_out, &business, &actions)
+            thresholds.exits(&before, &held_out, &business, groups)
         });
-        let promise = match actions.contains(&Action::Reject) {
-            true => Promise::of(&held_out, &actions, &thresholds),
+        let promise = match judge.rejects() {
+            true => Promise::of(groups, &held_out, &thresholds),
             false => Promise::default(),
         };
         let reviewed = reviewed(&held_out);
@@ -258,7 +270,9 @@ impl Judge {
         Verdict {
             log_odds,
             as_follow_up,
-            small_talk: judged.opinion.small_talk > 0.0,
+            small_talk: judged
+                .opinion
+                .is_some_and(|opinion| opinion.small_talk > 0.0),
             candidates: self.candidates(&judged.scores),
         }
     }
@@ -316,35 +330,35 @@ impl Judge {
             _ => self.head.as_ref(),
         };
         let reading = head.map_or_else(Reading::default, |head| head.read(vectors));
-        self.judged(stage, vectors, reading, (0, 0))
+        self.judged(stage, vectors, reading)
     }
 
     /// Both levels together, where the shop's examples say `reading`.
-    fn judged(
-        &self,
-        stage: Stage,
-        vectors: &[f32],
-        reading: Reading,
-        (owner, index): (usize, usize),
-    ) -> Judged {
-        let own = reading.log_odds;
+    fn judged(&self, stage: Stage, vectors: &[f32], reading: Reading) -> Judged {
         let general = self.general.as_ref();
         let opinion = general.map(|general| general.opinion(stage, vectors));
-        let (log_odds, as_follow_up) = match (&opinion, self.last_word(&reading.scores)) {
+        let (log_odds, as_follow_up) = self.both_levels(&opinion, &reading);
+        Judged {
+            owner: 0,
+            index: 0,
+            opinion,
+            log_odds,
+            as_follow_up,
+            without_group: (log_odds, as_follow_up),
+            scores: reading.scores,
+        }
+    }
+
+    /// The log-odds of business, as a question by itself and in a conversation.
+    fn both_levels(&self, opinion: &Option<Opinion>, reading: &Reading) -> (f64, f64) {
+        let own = reading.log_odds;
+        match (opinion, self.last_word(&reading.scores)) {
             (_, Some(last_word)) => (own.min(last_word), own.min(last_word)),
             (Some(opinion), None) => (
                 together(opinion.business, own),
                 together(opinion.follow_up, own),
             ),
             (None, None) => (own, own),
-        };
-        Judged {
-            owner,
-            index,
-            opinion: opinion.unwrap_or_default(),
-            log_odds,
-            as_follow_up,
-            scores: reading.scores,
         }
     }
 
@@ -426,7 +440,7 @@ fn reviewed(held_out: &[Judged]) -> Vec<Reviewed> {
                 group: held.owner,
                 index: held.index,
                 log_odds: held.log_odds,
-                general: held.opinion.business,
+                general: held.opinion.map_or(0.0, |opinion| opinion.business),
                 likeliest,
                 lead: held.scores[likeliest] - held.scores[held.owner],
             }

@@ -17,7 +17,8 @@ use serde::{Deserialize, Deserializer};
 
 pub use code::Code;
 pub use localized::Localized;
-pub use told::tell;
+pub use told::{script_of, tell};
+pub use unicode_script::Script;
 
 /// A language that intentgate speaks.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

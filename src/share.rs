@@ -18,11 +18,14 @@ impl Share {
     /// How many of `cases` hold.
     pub fn of(cases: impl Iterator<Item = bool>) -> Self {
         let mut share = Share::default();
-        for holds in cases {
-            share.count += usize::from(holds);
-            share.of += 1;
-        }
+        cases.for_each(|holds| share.add(holds));
         share
+    }
+
+    /// One case more.
+    pub fn add(&mut self, holds: bool) {
+        self.count += usize::from(holds);
+        self.of += 1;
     }
 
     /// The share itself; none of nothing.

@@ -7,18 +7,16 @@ use std::path::Path;
 
 use clap::Args;
 
-use super::findings;
 use super::serve::tls;
 use super::terminal::{self, BOLD, paint};
+use super::{expected, findings};
 use crate::config::{Config, Gate};
 use crate::embed::Facts;
 use crate::findings::{Findings, spoken};
 use crate::intent::Action;
 use crate::language::{Code, Phrase, say};
 use crate::reload::Intents;
-use crate::share::Share;
-use crate::snapshot::{Review, Snapshot};
-use crate::verdict::Reason;
+use crate::snapshot::Snapshot;
 
 /// Check the configuration and the intents: what is wrong, what is to be expected, what may be better
 #[derive(Debug, Args)]
@@ -41,14 +39,7 @@ impl Check {
         let printed = print_counts(&mut out, intents.folder(), &snapshot)
             .and_then(|()| print_model(&mut out, &snapshot, embedder.facts()))
             .and_then(|()| print_languages(&mut out, &snapshot, &config.gate))
-            .and_then(|()| {
-                print_promise(
-                    &mut out,
-                    &snapshot,
-                    &review,
-                    config.gate.false_reject_target,
-                )
-            })
+            .and_then(|()| expected::print(&mut out, &snapshot, &review, &config))
             .and_then(|()| match intents.switched(&snapshot, &embedder) {
                 Some(switched) => writeln!(out, "{switched}"),
                 None => Ok(()),
@@ -129,99 +120,4 @@ fn print_languages(out: &mut impl Write, snapshot: &Snapshot, gate: &Gate) -> io
         writeln!(out, "{line}")?;
     }
     Ok(())
-}
-
-fn print_promise(
-    out: &mut impl Write,
-    snapshot: &Snapshot,
-    review: &Review,
-    target: f64,
-) -> io::Result<()> {
-    let judge = &snapshot.judge;
-    if !judge.rejects() {
-        let why = Reason::NothingRejects.explain();
-        return writeln!(
-            out,
-            "{}",
-            say(format!("注意：{}。", why.zh), format!("Note: {}.", why.en))
-        );
-    }
-    writeln!(out)?;
-    let promise = &judge.promise;
-    if !promise.is_firm(target) {
-        let business = promise.rejected.of;
-        let line = say(
-            format!(
-                "店里的事只有 {business} 个例句，太少了，保证不了什么：把顾客真实的问法写进意图，总共 300 句以上为好。"
-            ),
-            format!(
-                "{business} examples of the shop's business are too few to promise anything: add what customers really ask to the intents, better 300 or more altogether."
-            ),
-        );
-        writeln!(out, "{line}")?;
-    }
-    if let (Some(share), Some(interval)) = (promise.rejected_share(), promise.rejected_interval()) {
-        let (share, interval, target) = (percent(share), range(interval), percent(target));
-        let line = say(
-            format!(
-                "预计误拒 {share} 的真实问题（95 % 的把握在 {interval} 之间）；目标是 {target}，见 gate.false_reject_target。"
-            ),
-            format!(
-                "About {share} of real questions will be rejected ({interval} with 95 % confidence); the target is {target}, gate.false_reject_target."
-            ),
-        );
-        writeln!(out, "{line}")?;
-    }
-    print_caught(out, promise.caught)?;
-    print_basis(out, snapshot, review)
-}
-
-/// How much the promise rests on.
-fn print_basis(out: &mut impl Write, snapshot: &Snapshot, review: &Review) -> io::Result<()> {
-    let promise = &snapshot.judge.promise;
-    let rows = review.examples.iter();
-    let rows = rows
-        .filter(|row| row.group >= snapshot.intents.len())
-        .count();
-    let (business, off_topic) = (promise.rejected.of, promise.caught.of - rows);
-    let background = match rows {
-        0 => Phrase::default(),
-        _ => Phrase::new(
-            format!("，{rows} 句内置的无关问题"),
-            format!(" and {rows} built-in off-topic questions"),
-        ),
-    };
-    let line = say(
-        format!(
-            "依据：店里的事 {business} 个例句，婉拒的 {off_topic} 个{}；判断每一句时都假装没有它。",
-            background.zh
-        ),
-        format!(
-            "This rests on {business} examples of business, {off_topic} that are rejected{}, each judged as if it were not there.",
-            background.en
-        ),
-    );
-    writeln!(out, "{line}")
-}
-
-fn print_caught(out: &mut impl Write, caught: Share) -> io::Result<()> {
-    let (Some(share), Some(interval)) = (caught.value(), caught.interval()) else {
-        return Ok(());
-    };
-    let (share, interval) = (percent(share), range(interval));
-    let line = say(
-        format!("预计拦下 {share} 的无关问题（95 % 的把握在 {interval} 之间）。"),
-        format!(
-            "About {share} of off-topic questions will be caught ({interval} with 95 % confidence)."
-        ),
-    );
-    writeln!(out, "{line}")
-}
-
-fn percent(share: f64) -> String {
-    format!("{:.1} %", 100.0 * share)
-}
-
-fn range((low, high): (f64, f64)) -> String {
-    format!("{:.1}–{:.1} %", 100.0 * low, 100.0 * high)
 }

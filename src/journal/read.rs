@@ -237,6 +237,21 @@ pub fn awaiting(db: &Connection, span: &Range<i64>, most: u32) -> Result<(Vec<To
     Ok((found.collect::<Result<_>>()?, all))
 }
 
+/// How many questions were rejected, or would have been, and how many others were judged.
+///
+/// # Errors
+/// The database's own.
+pub fn judged(db: &Connection) -> Result<(u64, u64)> {
+    let query = format!(
+        "SELECT coalesce(sum(decision = 'reject' OR {WAIVED}), 0), count(*) FROM request
+         WHERE log_odds IS NOT NULL"
+    );
+    db.query_row(&query, [], |row| {
+        let (rejected, all) = (count(row, 0)?, count(row, 1)?);
+        Ok((rejected, all - rejected))
+    })
+}
+
 /// Which of these ids belong to no would-be rejection.
 ///
 /// # Errors

@@ -48,6 +48,8 @@ pub(super) struct HeldOut {
     /// Its place among the group's examples.
     pub(super) index: usize,
     pub(super) reading: Reading,
+    /// The same as if its whole group were not there.
+    pub(super) without_group: Reading,
 }
 
 impl Head {
@@ -76,12 +78,18 @@ impl Head {
             let rows = fit.rows.chosen(|index| index % FOLDS == fold);
             let looks = fitted.looks(&rows.vectors, &sides);
             let places = rows.owners.into_iter().zip(rows.indices);
-            places.zip(looks).collect::<Vec<_>>()
+            let looks = places.zip(looks).map(|((owner, index), look)| Seen {
+                without_group: fitted.without(owner, &look, &sides),
+                owner,
+                index,
+                look,
+            });
+            looks.collect::<Vec<_>>()
         });
         let seen: Vec<_> = seen.into_iter().flatten().collect();
         let labelled: Vec<_> = seen
             .iter()
-            .map(|((owner, _), look)| (sides[*owner] == Side::Business, look.evidence))
+            .map(|seen| (sides[seen.owner] == Side::Business, seen.look.evidence))
             .collect();
         let head = Head {
             fitted: fit.fitted(&whole, &whole, |_| true),
@@ -89,10 +97,11 @@ impl Head {
             centring,
             sides,
         };
-        let held_out = seen.into_iter().map(|((owner, index), look)| HeldOut {
-            owner,
-            index,
-            reading: head.reading(look),
+        let held_out = seen.into_iter().map(|seen| HeldOut {
+            owner: seen.owner,
+            index: seen.index,
+            reading: head.reading(seen.look),
+            without_group: head.reading(seen.without_group),
         });
         let held_out = held_out.collect();
         (head, held_out)
@@ -127,7 +136,22 @@ struct Look {
     evidence: Evidence,
 }
 
+/// What is seen of an example by what has not seen it.
+struct Seen {
+    owner: usize,
+    index: usize,
+    look: Look,
+    without_group: Look,
+}
+
 impl Fitted {
+    /// What would be seen if there were no group `owner`.
+    fn without(&self, owner: usize, look: &Look, sides: &[Side]) -> Look {
+        let mut scores = look.scores.clone();
+        scores[owner] = f64::NEG_INFINITY;
+        self.look(scores, sides)
+    }
+
     /// What is seen of centred embeddings, a column each.
     fn looks(&self, centred: &DMatrix<f32>, sides: &[Side]) -> Vec<Look> {
         let scores = self.density.scores(&self.axes.places(centred));

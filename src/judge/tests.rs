@@ -29,6 +29,7 @@ fn group<'a>(name: &str, action: Action, examples: &'a [Vec<f32>]) -> Group<'a> 
         topic: Topic::Intent(IntentName::new(name).unwrap()),
         action,
         examples: examples.iter().map(Vec::as_slice).collect(),
+        scripts: vec![None; examples.len()],
     }
 }
 
@@ -224,4 +225,46 @@ fn whoever_allows_more_rejections_gets_no_fewer() {
     assert!(thresholds.is_sorted(), "{thresholds:?}");
     assert!(thresholds[2] > thresholds[1], "{thresholds:?}");
     assert!(thresholds[4] > thresholds[3], "{thresholds:?}");
+}
+
+/// Shops of twelve intents, some of which overlap with what is off-topic; customers who ask about a quarter of them.
+#[test]
+fn what_is_promised_holds_for_those_who_ask_about_few_things() {
+    let (mut random, mut asked_about) = (fastrand::Rng::with_seed(7), fastrand::Rng::with_seed(8));
+    let mut held = 0;
+    for _ in 0..20 {
+        let mut about = |middle: f32, count: usize| -> Vec<_> {
+            let steps = (0..count).map(|_| random.f32() + random.f32() + random.f32() - 1.5);
+            steps.map(|step| vectors(middle + 24.0 * step)).collect()
+        };
+        let middles: Vec<f32> = (0..12_i8).map(|n| 12.0 * f32::from(n)).collect();
+        let business: Vec<_> = middles.iter().map(|middle| about(*middle, 25)).collect();
+        let off_topic: Vec<_> = [175.0, 215.0, 255.0, 295.0, 335.0]
+            .map(|middle| about(middle, 60))
+            .to_vec();
+        let actions = [&business, &off_topic]
+            .into_iter()
+            .zip([Action::Forward, Action::Reject]);
+        let groups = actions.flat_map(|(of, action)| {
+            of.iter().enumerate().map(move |(n, examples)| {
+                group(&format!("{action:?}{n}").to_lowercase(), action, examples)
+            })
+        });
+        let judge = fit(groups.collect());
+        let asked: Vec<_> = (0..3)
+            .flat_map(|_| {
+                let middle = middles[asked_about.usize(..middles.len())];
+                about(middle, 400)
+            })
+            .collect();
+        let rejected = asked.iter().filter(|question| {
+            judge.verdict(Stage::Encoder, question).log_odds < judge.thresholds.reject
+        });
+        let share = rejected.count() as f64 / asked.len() as f64;
+        let (low, high) = judge.promise.questions.unwrap().interval;
+        println!("{share:.4} in {low:.4} to {high:.4}");
+        // As it is printed, in tenths of a per cent.
+        held += usize::from((low - 5e-4..=high + 5e-4).contains(&share));
+    }
+    assert!(held >= 19, "{held} of 20");
 }

@@ -26,6 +26,11 @@ const FIELDS: &str = "号號码碼名址话話色式型单單人品牌量间間"
 /// Characters of the longest name that stands before what somebody says.
 const LONGEST_NAME: usize = 8;
 
+/// The script that most of a text is written in; none where it has no letters.
+pub fn script_of(text: &str) -> Option<Script> {
+    Weights::of(text).heaviest()
+}
+
 /// The language of a text among those that a reply is written in; English where it is none of them, and none where
 /// the text does not tell: it has no words, or its words could be of several.
 pub fn tell(text: &str, offered: &[Code]) -> Option<Code> {

@@ -6,6 +6,7 @@ use super::Vectors;
 use crate::embed::{Embedder, General, Known, Layout};
 use crate::intent::{Action, Intent};
 use crate::judge::{Background, Group, Material};
+use crate::language::script_of;
 use crate::verdict::Topic;
 
 /// A model of the shop's choice embeds one in so many references itself.
@@ -83,12 +84,16 @@ impl References {
     ) -> Material<'v> {
         let mut groups: Vec<_> = intents
             .iter()
-            .map(|intent| Group {
-                topic: Topic::Intent(intent.name.clone()),
-                action: intent.action,
-                examples: read_examples(intent)
-                    .filter_map(|text| vectors.get(text).map(|vectors| &**vectors))
-                    .collect(),
+            .map(|intent| {
+                let examples = read_examples(intent)
+                    .filter_map(|text| Some((&**vectors.get(text)?, script_of(text))));
+                let (examples, scripts) = examples.unzip();
+                Group {
+                    topic: Topic::Intent(intent.name.clone()),
+                    action: intent.action,
+                    examples,
+                    scripts,
+                }
             })
             .collect();
         let length = length(&groups, layout);
@@ -103,6 +108,7 @@ impl References {
             groups.push(Group {
                 topic: Topic::OffTopic,
                 action: Action::Reject,
+                scripts: vec![None; off_topic.len()],
                 examples: off_topic.into_iter().map(|(_, vectors)| vectors).collect(),
             });
         }
