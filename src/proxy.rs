@@ -4,6 +4,7 @@ mod access;
 mod body;
 mod exchange;
 mod headers;
+mod passing;
 mod refusal;
 mod route;
 pub mod serving;

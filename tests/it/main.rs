@@ -10,6 +10,7 @@
 )]
 
 mod access;
+mod broken_streams;
 mod check;
 mod commands;
 mod conversations;
