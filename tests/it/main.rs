@@ -20,6 +20,7 @@ mod fields;
 mod files;
 mod forget;
 mod hub;
+mod ids;
 mod journal;
 mod journal_bounds;
 mod journal_lost;
