@@ -21,7 +21,7 @@ RUSTFLAGS="-Cpasses=sancov-module -Cllvm-args=-sanitizer-coverage-level=4 \
 seeds=fuzz/seeds/bodies
 case $target in
     chat_completions | responses | completions | messages | line | billed) ;;
-    usage) seeds=fuzz/seeds/replies ;;
+    usage | broken) seeds=fuzz/seeds/replies ;;
     *)
         seeds="fuzz/corpus/$target-texts"
         rm -rf "$seeds"

@@ -7,6 +7,7 @@ mod billed;
 mod chained;
 mod chat_completions;
 mod completions;
+mod ending;
 mod fault;
 mod json;
 mod keyed;
@@ -21,6 +22,7 @@ mod tests;
 mod turn;
 mod unpack;
 mod usage;
+mod whole;
 mod words;
 
 use std::fmt;
@@ -30,8 +32,10 @@ use serde_json::{Map, Value};
 
 pub use billed::Billed;
 pub use chained::Previous;
+pub use ending::{EndMark, JsonEnd};
 pub use fault::Fault;
 pub use usage::{Heard, Usage, UsageReader, UsageSource};
+pub use whole::WholeEvents;
 
 use crate::bare::is_bare;
 use crate::language::{Code, Localized, is_han, tell};

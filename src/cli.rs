@@ -7,6 +7,7 @@ mod eval;
 pub mod exit;
 mod expected;
 mod figures;
+mod find;
 mod findings;
 mod forget;
 mod model;
@@ -57,6 +58,7 @@ enum Command {
     Report(report::ReportCommand),
     /// Review would-be rejections that were forwarded, of the audit or of shadow mode, in random order
     Review(review::Review),
+    Find(find::Find),
     Forget(forget::Forget),
     /// List embedding models, pull one, try one, compare two
     Model(model::ModelCommand),
@@ -84,6 +86,7 @@ pub fn run(cli: Cli) -> anyhow::Result<()> {
         Command::Eval(eval) => runtime.block_on(eval.run(config)),
         Command::Report(report) => runtime.block_on(report.run(config)),
         Command::Review(review) => review.run(&config),
+        Command::Find(find) => find.run(&config),
         Command::Forget(forget) => forget.run(&config),
         Command::Model(model) => runtime.block_on(model.run(config)),
     }

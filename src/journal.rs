@@ -10,6 +10,7 @@
 mod completions;
 mod error;
 mod file;
+mod find;
 mod forget;
 mod open;
 pub mod read;
@@ -28,6 +29,7 @@ use trouble::Trouble;
 pub use completions::Completions;
 pub use error::Error;
 pub use file::{open_for_reading, open_for_writing, path};
+pub use find::find;
 pub use forget::{forget, rewrite};
 pub use reviews::{Reviews, reviews};
 
@@ -49,9 +51,9 @@ pub struct Journal {
     trouble: Trouble,
 }
 
-/// A row of `request` in `journal/1.sql`, which says what the fields mean. Durations are whole microseconds.
+/// A row of `request` in `journal/1.sql` and those that follow, which say what the fields mean. Durations are whole microseconds.
 #[derive(Clone, Debug, Default, PartialEq)]
-#[expect(missing_docs, reason = "the fields are the columns of journal/1.sql")]
+#[expect(missing_docs, reason = "the fields are the columns of journal/*.sql")]
 pub struct Entry {
     pub at: i64,
     pub request_id: String,
@@ -90,6 +92,8 @@ pub struct Entry {
     pub again_of: Option<String>,
     pub handed_over_of: Option<String>,
     pub question: Option<String>,
+    pub gate_id: Option<String>,
+    pub upstream_id: Option<String>,
 }
 
 impl Journal {

@@ -4,6 +4,8 @@ mod access;
 mod body;
 mod exchange;
 mod headers;
+mod ids;
+mod passing;
 mod refusal;
 mod route;
 pub mod serving;
@@ -260,7 +262,7 @@ impl Journey<'_> {
         mixed: bool,
     ) -> Result<Response<ResponseBody>, Refusal> {
         let forwarded = &self.serving.settings.forward_headers;
-        headers::prepare_request(request.headers_mut(), &exchange.id, mixed, forwarded);
+        headers::prepare_request(request.headers_mut(), &exchange.ids, mixed, forwarded);
         exchange.sending(request.headers_mut());
         let sent = Instant::now();
         let mut response = self.serving.settings.upstreams.send(request).await?;

@@ -12,8 +12,12 @@ use crate::verdict::{Decision, Judgement, Reason, Stage, Topic, Waiver};
 pub struct Record {
     /// When its headers were there.
     pub at: SystemTime,
-    /// Its own id, as the reply's headers have it.
+    /// What its client knows it by: the client's own id where it sent one, else the gateway's.
     pub request_id: String,
+    /// The gateway's own id of it, which no other request has.
+    pub gate_id: String,
+    /// The id that the upstream gave its reply.
+    pub upstream_id: Option<String>,
     /// The trace that it is part of, where the client named one.
     pub trace_id: Option<String>,
     /// Its protocol; none where the path speaks none.
@@ -65,6 +69,8 @@ impl Default for Record {
         Record {
             at: SystemTime::UNIX_EPOCH,
             request_id: String::new(),
+            gate_id: String::new(),
+            upstream_id: None,
             trace_id: None,
             protocol: None,
             model: String::new(),

@@ -28,7 +28,7 @@ FAILURES = {
 # While the upstream is down or frozen, or left alone after failures.
 OUTAGE = {"upstream_unreachable", "upstream_broke_off", "upstream_timeout", "upstream_unavailable"}
 # How the gateway ends a stream of events that broke off; whoever left may have got a part of it.
-ERROR_EVENT = re.compile(rb'\n\n(event: error\n)?data: \{[^\n]*"error"[^\n]*\n{0,2}\Z')
+ERROR_EVENT = re.compile(rb'(?:\A|\n\n)(event: error\n)?data: \{[^\n]*"error"[^\n]*\n{0,2}\Z')
 # Errors that the soak brings about by its edits.
 EXPECTED_ERRORS = ("the edit of the intents is refused", "the edit of the configuration is refused")
 
@@ -135,13 +135,15 @@ def look_at_upstream(plan, seen, record, calm, violations, told):
     theirs = seen.body[: ours.start()] if ours else seen.body
     rest = b"" if whole.startswith(theirs) else theirs[len(os.path.commonprefix([whole, theirs])) :]
     violations.check(not rest, "bytes that the upstream did not send", f"{told} {rest[:200]}")
+    held = plan.behaviour not in ("broken_sse", "long_line")
+    half = ours and held and theirs and not whole.startswith(theirs + b"\n\n")
+    violations.check(not half, "half an event before the error", f"{told} {theirs[-200:]}")
     if ours and record.end == "complete":
         record.end = "error"
     elif record.end == "complete" and seen.body != whole:
-        # A reply that ends where its connection does cannot be told from a whole one.
-        violations.check(
-            plan.behaviour == "close_delimited" and not calm, "a broken reply that ended like a whole one", told
-        )
+        # A stream in no protocol that is known, which ends where its connection does, cannot be told from a whole one.
+        untold = plan.behaviour == "close_delimited" and plan.stream and plan.protocol == "none" and not calm
+        violations.check(untold, "a broken reply that ended like a whole one", told)
     if record.end == "cut":
         violations.check(ends == "broken" or not calm, "a whole reply was cut", told)
 

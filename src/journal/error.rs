@@ -17,8 +17,7 @@ pub enum Error {
     Absent(PathBuf),
     /// The file is no database, or another program's.
     Foreign(PathBuf),
-    /// The database has a version that this program does not know, or, where it is to be read only, one that it
-    /// would have to change first.
+    /// The database has a version that this program does not know.
     Version {
         /// The file.
         path: PathBuf,

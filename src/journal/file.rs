@@ -14,7 +14,7 @@ use super::Error;
 use crate::config::{self, Store};
 
 /// What takes a database from each version to the next, from an empty one on.
-const MIGRATIONS: [&str; 1] = [include_str!("1.sql")];
+const MIGRATIONS: [&str; 2] = [include_str!("1.sql"), include_str!("2.sql")];
 /// The version that they lead to.
 const LATEST: i64 = MIGRATIONS.len() as i64;
 /// `igjl`, in the header of the file: a database of this program.
@@ -76,7 +76,7 @@ pub fn open_for_writing(path: &Path) -> Result<Connection, Error> {
 /// the file grows as long as that goes on.
 ///
 /// # Errors
-/// There is no file yet, or it is no journal, or one of another version.
+/// There is no file yet, or it is no journal, or a newer program's.
 pub fn open_for_reading(path: &Path) -> Result<Connection, Error> {
     if !path.exists() {
         return Err(Error::Absent(path.to_owned()));
@@ -87,6 +87,8 @@ pub fn open_for_reading(path: &Path) -> Result<Connection, Error> {
     database.busy_timeout(READERS_PATIENCE).map_err(failed)?;
     match Found::of(&database).map_err(failed)? {
         Found::Empty => Err(Error::Absent(path.to_owned())),
+        // Later versions have more columns, and those of the first.
+        Found::Version(1..LATEST) => Ok(database),
         found => found.or_refuse(path).map(|()| database),
     }
 }

@@ -79,6 +79,8 @@ pub(super) fn entry(note: &Note, salt: Salt, caller: Option<Caller>) -> Entry {
     let mut entry = Entry {
         at: micros_since_epoch(record.at),
         request_id: record.request_id.clone(),
+        gate_id: (!record.gate_id.is_empty()).then(|| record.gate_id.clone()),
+        upstream_id: record.upstream_id.clone(),
         conversation,
         caller: caller.map(|caller| caller.id),
         client: record.client.as_deref().map(str::to_owned),

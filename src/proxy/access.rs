@@ -13,7 +13,8 @@ use ipnet::IpNet;
 use moka::sync::Cache;
 use tower_http::cors::{AllowHeaders, AllowMethods, AllowOrigin, CorsLayer};
 
-use super::headers::{DECISION, REQUEST_ID};
+use super::headers::DECISION;
+use super::ids::{ANTHROPIC_REQUEST_ID, GATE_REQUEST_ID, REQUEST_ID, UPSTREAM_REQUEST_ID};
 use super::refusal::Refusal;
 use super::unflushed::Unflushed;
 use crate::config::{self, Limits, Rate};
@@ -234,7 +235,14 @@ fn cors(origins: &[config::Origin]) -> Option<CorsLayer> {
         // OpenAI's client sends a dozen headers of its own, and more with each version.
         .allow_headers(AllowHeaders::mirror_request())
         .allow_methods(AllowMethods::mirror_request())
-        .expose_headers([DECISION, REQUEST_ID, RETRY_AFTER])
+        .expose_headers([
+            DECISION,
+            REQUEST_ID,
+            ANTHROPIC_REQUEST_ID,
+            UPSTREAM_REQUEST_ID,
+            GATE_REQUEST_ID,
+            RETRY_AFTER,
+        ])
         .max_age(PREFLIGHT_AGE);
     Some(layer)
 }

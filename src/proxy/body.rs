@@ -5,7 +5,7 @@ use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
 use bytes::Bytes;
-use http::header::{CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_TYPE, EXPECT};
+use http::header::{CONTENT_ENCODING, CONTENT_LENGTH, EXPECT};
 use http::{HeaderMap, HeaderValue, Request, Response};
 use http_body::{Body, Frame, SizeHint};
 use http_body_util::{BodyExt, Full, LengthLimitError, Limited};
@@ -14,6 +14,7 @@ use tokio::sync::oneshot;
 use tokio::time::timeout;
 
 use super::exchange::Exchange;
+use super::passing::{Passing, is_plain};
 use super::refusal::{self, Refusal};
 use crate::chat::{Events, Prompt, Protocol, ReplyBody};
 use crate::config::Limits;
@@ -156,18 +157,6 @@ impl Drop for Lent {
     }
 }
 
-/// Whether a reply is a stream of events to which one can be added.
-fn takes_events(headers: &HeaderMap) -> bool {
-    let events = headers.get(CONTENT_TYPE).is_some_and(|kind| {
-        let kind = kind.as_bytes();
-        let essence = kind.split(|b| *b == b';').next().unwrap_or_default();
-        essence
-            .trim_ascii()
-            .eq_ignore_ascii_case(b"text/event-stream")
-    });
-    events && !headers.contains_key(CONTENT_LENGTH) && !headers.contains_key(CONTENT_ENCODING)
-}
-
 /// A response's body, and the exchange that ends with it.
 #[derive(Debug)]
 pub struct ResponseBody {
@@ -181,7 +170,7 @@ pub struct ResponseBody {
 enum Source {
     Local(Full<Bytes>),
     Events(Events),
-    Upstream(Pin<Box<UpstreamBody>>),
+    Upstream(Passing),
 }
 
 impl ResponseBody {
@@ -203,12 +192,20 @@ impl ResponseBody {
         reply: Response<UpstreamBody>,
         protocol: Option<Protocol>,
     ) -> Response<ResponseBody> {
-        let ending = protocol.filter(|_| takes_events(reply.headers()));
-        reply.map(|body| ResponseBody {
-            source: Source::Upstream(Box::pin(body)),
+        let (mut head, body) = reply.into_parts();
+        let ending = protocol.filter(|_| is_plain(&head.headers, "text/event-stream"));
+        let is_error = head.status.as_u16() >= 400;
+        let body = Passing::new(body, &head.headers, ending, is_error);
+        if ending.is_some() {
+            // An error's event may be added.
+            head.headers.remove(CONTENT_LENGTH);
+        }
+        let body = ResponseBody {
+            source: Source::Upstream(body),
             ending,
             exchange: None,
-        })
+        };
+        Response::from_parts(head, body)
     }
 
     /// The exchange is recorded when this body is gone.
@@ -242,7 +239,7 @@ impl Body for ResponseBody {
                 .poll_frame(cx)
                 .map_err(|never| match never {}),
             Source::Events(events) => Poll::Ready(events.next().map(Frame::data).map(Ok)),
-            Source::Upstream(body) => body.as_mut().poll_frame(cx),
+            Source::Upstream(body) => Pin::new(body).poll_frame(cx),
         };
         let frame = ready!(frame);
         if let Some(exchange) = &mut this.exchange {
@@ -250,11 +247,15 @@ impl Body for ResponseBody {
         }
         match (frame, this.ending) {
             (Some(Err(error)), Some(protocol)) => {
+                let event = protocol.stream_error(&refusal::of_stream(&error));
+                let event = match &this.source {
+                    // An event that was too long to be held back ends first, broken as it is.
+                    Source::Upstream(body) if body.is_amid_event() => format!("\n\n{event}"),
+                    _ => event,
+                };
                 this.source = Source::Local(Full::default());
                 this.ending = None;
-                let event = protocol.stream_error(&refusal::of_stream(&error));
-                // An event that was under way ends first, broken as it is.
-                Poll::Ready(Some(Ok(Frame::data(format!("\n\n{event}").into()))))
+                Poll::Ready(Some(Ok(Frame::data(event.into()))))
             }
             (frame, _) => Poll::Ready(frame),
         }

@@ -16,7 +16,8 @@ use hyper::body::Incoming;
 
 use super::Proxy;
 use super::body::ResponseBody;
-use super::headers::{ANTHROPIC_REQUEST_ID, DECISION, REQUEST_ID, RequestId};
+use super::headers::DECISION;
+use super::ids::{Ids, upstream_id};
 use super::refusal::{self, Refusal};
 use super::serving::Permit;
 use super::unflushed::Unflushed;
@@ -72,7 +73,7 @@ impl fmt::Debug for Watching {
 /// One request, from its headers to the last byte of its reply.
 #[derive(Debug)]
 pub(super) struct Exchange {
-    pub(super) id: RequestId,
+    pub(super) ids: Ids,
     /// What it has come to so far.
     pub(super) record: Record,
     /// What it takes of the room for requests, and who holds that until the reply is written.
@@ -100,7 +101,7 @@ pub(super) struct Exchange {
 impl Exchange {
     pub(super) fn begin(proxy: Arc<Proxy>, terms: Arc<Terms>, request: &Request<Incoming>) -> Self {
         proxy.metrics.in_flight.inc();
-        let id = RequestId::of(request.headers());
+        let ids = Ids::of(request.headers());
         let trace = proxy
             .traces
             .as_ref()
@@ -109,12 +110,13 @@ impl Exchange {
         Exchange {
             record: Record {
                 at: SystemTime::now(),
-                request_id: id.as_str().to_owned(),
+                request_id: ids.request().to_owned(),
+                gate_id: ids.gate().to_owned(),
                 trace_id: trace.as_ref().map(|trace| trace.trace_id()).or_else(named),
                 protocol: Protocol::of_path(request.uri().path()),
                 ..Record::default()
             },
-            id,
+            ids,
             permit: None,
             address: None,
             unread: !request.body().is_end_stream(),
@@ -193,6 +195,7 @@ impl Exchange {
         self.sent = Some(sent);
         self.record.first_byte = Some(first_byte);
         self.record.upstream_status = Some(response.status().as_u16());
+        self.record.upstream_id = upstream_id(response.headers(), self.record.protocol);
         let bills = response.status().as_u16() < 400;
         let Some(protocol) = self.record.protocol.filter(|_| bills) else {
             return;
@@ -264,7 +267,7 @@ impl Exchange {
         let reply = protocol.reply(
             prompt,
             reply.text(prompt.language(reply)),
-            &protocol.local_id(&self.record.request_id, prompt),
+            &protocol.local_id(&self.record.gate_id, prompt),
             now,
         );
         self.local(reply.content_type, reply.body)
@@ -296,12 +299,7 @@ impl Exchange {
     pub(super) fn ride(mut self, mut response: Response<ResponseBody>) -> Response<ResponseBody> {
         self.record.status = response.status().as_u16();
         let headers = response.headers_mut();
-        // An upstream's own id is what its support asks for, and what clients expect to see.
-        headers.entry(REQUEST_ID).or_insert_with(|| self.id.value());
-        if self.record.protocol == Some(Protocol::Messages) {
-            let id = headers.entry(ANTHROPIC_REQUEST_ID);
-            id.or_insert_with(|| self.id.value());
-        }
+        self.ids.mark(headers, self.record.protocol);
         let watching = self.watching.as_ref().map(|_| Action::Forward);
         let decided = self.record.decided.as_ref().map(|decided| decided.action);
         if let Some(action) = decided.or(watching) {
@@ -380,6 +378,8 @@ fn log(record: &Record) {
     let decided = record.decided.as_ref();
     tracing::info!(
         request_id = record.request_id,
+        gate_id = record.gate_id,
+        upstream_id = record.upstream_id,
         trace_id = record.trace_id,
         client = record.client.as_deref(),
         protocol = record.protocol.map_or("none", Protocol::as_str),

@@ -5,8 +5,8 @@ use http::header::{
     TRAILER, TRANSFER_ENCODING, UPGRADE,
 };
 use http::{HeaderMap, HeaderValue, Request, Version};
-use uuid::Uuid;
 
+use super::ids::{Ids, REQUEST_ID};
 use super::refusal::Refusal;
 
 /// What the gateway's own headers begin with.
@@ -15,10 +15,6 @@ const OWN: &str = "x-intentgate-";
 pub(super) const DECISION: HeaderName = HeaderName::from_static("x-intentgate-decision");
 /// Tells the upstream that a part of the question is off-topic.
 pub(super) const MIXED: HeaderName = HeaderName::from_static("x-intentgate-mixed");
-/// Tells requests apart in every log.
-pub(super) const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
-/// The same, where Anthropic's clients look for it.
-pub(super) const ANTHROPIC_REQUEST_ID: HeaderName = HeaderName::from_static("request-id");
 
 /// What says who the client is and where it came from, or is for another site: none of the LLM's business unless the
 /// operator says so.
@@ -39,40 +35,6 @@ const PRIVATE: [&str; 14] = [
     "cf-connecting-ip",
 ];
 
-/// The longest id that is taken from a client.
-const MAX_ID_LENGTH: usize = 128;
-
-/// A request's id: the client's where it gave a plain one, else a fresh one.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct RequestId(HeaderValue);
-
-impl RequestId {
-    pub(super) fn of(headers: &HeaderMap) -> Self {
-        let plain = |value: &&HeaderValue| {
-            let bytes = value.as_bytes();
-            let fits = (1..=MAX_ID_LENGTH).contains(&bytes.len());
-            fits && bytes
-                .iter()
-                .all(|b| b.is_ascii_alphanumeric() || b"-_.:".contains(b))
-        };
-        match headers.get(REQUEST_ID).filter(plain) {
-            Some(value) => RequestId(value.clone()),
-            None => {
-                let fresh = Uuid::now_v7().simple().to_string();
-                RequestId(HeaderValue::from_str(&fresh).unwrap_or(HeaderValue::from_static("none")))
-            }
-        }
-    }
-
-    pub(super) fn as_str(&self) -> &str {
-        self.0.to_str().unwrap_or_default()
-    }
-
-    pub(super) fn value(&self) -> HeaderValue {
-        self.0.clone()
-    }
-}
-
 /// RFC 9112, 3.2: whoever reads the other of two hosts than the next does is led astray.
 pub(super) fn ensure_one_host<B>(request: &Request<B>) -> Result<(), Refusal> {
     let hosts = request.headers().get_all(HOST).iter().count();
@@ -86,7 +48,7 @@ pub(super) fn ensure_one_host<B>(request: &Request<B>) -> Result<(), Refusal> {
 /// A client's headers as the upstream gets them. What only the gate may say is taken from no client.
 pub(super) fn prepare_request(
     headers: &mut HeaderMap,
-    id: &RequestId,
+    ids: &Ids,
     mixed: bool,
     forwarded: &[HeaderName],
 ) {
@@ -99,7 +61,7 @@ pub(super) fn prepare_request(
     // Both are the upstream connection's: its host, and the length of the body as sent.
     headers.remove(HOST);
     headers.remove(CONTENT_LENGTH);
-    headers.insert(REQUEST_ID, id.value());
+    headers.insert(REQUEST_ID, ids.header().clone());
     let own = headers.keys().filter(|name| name.as_str().starts_with(OWN));
     for name in own.cloned().collect::<Vec<_>>() {
         headers.remove(name);
@@ -168,18 +130,6 @@ mod tests {
         assert_eq!(left, ["authorization", "x-other"]);
     }
 
-    #[test]
-    fn an_id_of_the_client_is_kept_only_where_it_is_plain() {
-        let id = |value: &'static str| {
-            let mut headers = HeaderMap::new();
-            headers.insert(REQUEST_ID, HeaderValue::from_static(value));
-            RequestId::of(&headers).as_str().to_owned()
-        };
-        assert_eq!(id("abc-1.2:3_4"), "abc-1.2:3_4");
-        assert_ne!(id("a b"), "a b");
-        assert_eq!(id("").len(), 32);
-    }
-
     /// A value that a header may have, from bytes that may be none.
     fn value(bytes: &[u8]) -> HeaderValue {
         let allowed = |b: &u8| *b == b'\t' || *b >= b' ' && *b != 0x7f;
@@ -188,21 +138,6 @@ mod tests {
     }
 
     proptest! {
-        #[test]
-        fn an_id_says_nothing_in_a_log_but_itself(
-            plain in "[A-Za-z0-9_.:-]{1,128}",
-            any in vec(any::<u8>(), 0..200),
-        ) {
-            let id = |value: HeaderValue| {
-                let headers = HeaderMap::from_iter([(REQUEST_ID, value)]);
-                RequestId::of(&headers).as_str().to_owned()
-            };
-            prop_assert_eq!(id(value(plain.as_bytes())), plain);
-            let id = id(value(&any));
-            prop_assert!((1..=MAX_ID_LENGTH).contains(&id.len()));
-            prop_assert!(id.bytes().all(|b| b.is_ascii_alphanumeric() || b"-_.:".contains(&b)));
-        }
-
         #[test]
         fn what_connection_names_does_not_pass_and_the_rest_does(
             named in vec("x-[a-c]", 0..4),

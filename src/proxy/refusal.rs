@@ -213,7 +213,7 @@ fn whole_seconds(time: Duration) -> u64 {
 /// What the event says that ends a stream which broke off.
 pub(super) fn of_stream(error: &StreamError) -> Fault {
     let (status, code, message) = match error {
-        StreamError::BrokeOff(_) => (
+        StreamError::BrokeOff(_) | StreamError::Unfinished => (
             StatusCode::BAD_GATEWAY,
             "upstream_stream_broke_off",
             "The model's server broke off in the middle of its reply. Please try again.",

@@ -155,6 +155,8 @@ mod tests {
         Record {
             at: SystemTime::UNIX_EPOCH + Duration::from_secs(1_700_000_000),
             request_id: "r-1".to_owned(),
+            gate_id: "g-1".to_owned(),
+            upstream_id: None,
             trace_id: None,
             protocol,
             model: "gpt-x".to_owned(),

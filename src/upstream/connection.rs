@@ -179,7 +179,7 @@ impl Leave<'_> {
         let outcome = outcome.unwrap_or(Err(UpstreamError::TimedOut(allowed)));
         self.settle(&outcome);
         let (silence, total) = (config.idle_timeout, config.total_timeout);
-        outcome.map(|reply| reply.map(|body| ReplyBody::new(body, sent, silence, total)))
+        outcome.map(|reply| ReplyBody::of(reply, sent, silence, total))
     }
 
     fn settle<B>(&mut self, outcome: &Result<Response<B>, UpstreamError>) {

@@ -5,6 +5,8 @@ use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
 use bytes::Bytes;
+use http::header::{CONTENT_LENGTH, TRANSFER_ENCODING};
+use http::{HeaderMap, Response, Version};
 use http_body::{Body, Frame, SizeHint};
 use tokio::time::{Instant, Sleep, sleep_until};
 
@@ -20,6 +22,9 @@ pub enum StreamError {
     /// The whole of it took too long.
     #[error("the upstream's reply was not complete within {}", humantime::format_duration(*.0))]
     TooLong(Duration),
+    /// The connection was closed, which is all that ends such a reply, and something is missing.
+    #[error("the upstream closed the connection before its reply was whole")]
+    Unfinished,
 }
 
 pin_project_lite::pin_project! {
@@ -34,25 +39,47 @@ pin_project_lite::pin_project! {
         end: Instant,
         silence_allowed: Duration,
         total_allowed: Duration,
+        ends_by_close: bool,
     }
 }
 
 impl ReplyBody {
-    /// A body of a request that was sent at `sent`.
-    pub(super) fn new(
-        body: reqwest::Body,
+    /// A reply to a request that was sent at `sent`.
+    pub(super) fn of(
+        reply: Response<reqwest::Body>,
         sent: Instant,
         silence_allowed: Duration,
         total_allowed: Duration,
-    ) -> Self {
-        ReplyBody {
+    ) -> Response<Self> {
+        let is_framed = is_framed(reply.version(), reply.headers());
+        reply.map(|body| ReplyBody {
+            ends_by_close: !is_framed && !body.is_end_stream(),
             body,
             patience: None,
             end: sent + total_allowed,
             silence_allowed,
             total_allowed,
-        }
+        })
     }
+
+    /// Whether nothing tells the body's end but the end of the connection, so that one which broke off ends alike.
+    pub fn ends_by_close(&self) -> bool {
+        self.ends_by_close
+    }
+}
+
+/// RFC 9112, 6.3: whether a reply's head tells where its body ends, or its body does.
+fn is_framed(version: Version, headers: &HeaderMap) -> bool {
+    let codings = headers.get_all(TRANSFER_ENCODING).iter().next_back();
+    let is_chunked = |codings: &[u8]| {
+        let last = codings.rsplit(|b| *b == b',').next().unwrap_or_default();
+        last.trim_ascii().eq_ignore_ascii_case(b"chunked")
+    };
+    version > Version::HTTP_11
+        || match codings {
+            Some(codings) => is_chunked(codings.as_bytes()),
+            None => headers.contains_key(CONTENT_LENGTH),
+        }
 }
 
 impl Body for ReplyBody {
@@ -92,5 +119,31 @@ impl Body for ReplyBody {
 
     fn size_hint(&self) -> SizeHint {
         self.body.size_hint()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use http::HeaderValue;
+
+    use super::*;
+
+    #[test]
+    fn a_reply_without_length_or_chunks_ends_by_its_connection() {
+        let (length, coding) = (CONTENT_LENGTH, TRANSFER_ENCODING);
+        for (version, header, expected) in [
+            (Version::HTTP_11, None, false),
+            (Version::HTTP_10, None, false),
+            (Version::HTTP_2, None, true),
+            (Version::HTTP_10, Some((&length, "5")), true),
+            (Version::HTTP_11, Some((&length, "5")), true),
+            (Version::HTTP_11, Some((&coding, "gzip, Chunked")), true),
+            (Version::HTTP_11, Some((&coding, "gzip")), false),
+        ] {
+            let headers =
+                header.map(|(name, value)| (name.clone(), HeaderValue::from_static(value)));
+            let headers = HeaderMap::from_iter(headers);
+            assert_eq!(is_framed(version, &headers), expected, "{headers:?}");
+        }
     }
 }

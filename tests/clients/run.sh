@@ -41,17 +41,18 @@ ensure has_python "Python 3.11 or later with venv" python3 python3-venv
 ensure has_node "Node.js 18 or later with npm" nodejs npm
 
 scratch=$(mktemp -d)
-gateway=
+started=
 
 stop() {
-    if [ -n "$gateway" ] && kill "$gateway" 2>/dev/null; then
+    for process in $started; do kill "$process" 2>/dev/null || true; done
+    for process in $started; do
         waits=0
-        while kill -0 "$gateway" 2>/dev/null && [ $waits -lt 50 ]; do
+        while kill -0 "$process" 2>/dev/null && [ $waits -lt 50 ]; do
             sleep 0.1
             waits=$((waits + 1))
         done
-        kill -9 "$gateway" 2>/dev/null || true
-    fi
+        kill -9 "$process" 2>/dev/null || true
+    done
     rm -rf "$scratch"
 }
 trap stop EXIT
@@ -68,7 +69,7 @@ if ! cmp -s "$here/package-lock.json" "$modules/clients.stamp"; then
     cp "$here/package-lock.json" "$modules/clients.stamp"
 fi
 
-# --- The gateway ----------------------------------------------------------------------------------------------
+# --- The gateways ---------------------------------------------------------------------------------------------
 
 # The defaults are tested: no config.toml that lies around, no setting of whoever runs this (but where the
 # model is), and no proxy comes between.
@@ -80,34 +81,54 @@ for name in $(env | sed -n 's/^\(INTENTGATE_[A-Za-z0-9_]*\)=.*/\1/p'); do
     esac
 done
 export NO_PROXY=127.0.0.1 no_proxy=127.0.0.1
-log=$scratch/gateway.log
 export XDG_STATE_HOME="$scratch" JOURNAL="$scratch/intentgate/journal.sqlite"
 unset STATE_DIRECTORY
-NO_COLOR=1 INTENTGATE_SERVER__LISTEN=127.0.0.1:0 INTENTGATE_ADMIN__LISTEN=127.0.0.1:0 \
-    "$binary" --config "$scratch/config.toml" --intents "$root/intents" serve >"$log" 2>&1 &
-gateway=$!
 
 show_log() {
     say "the gateway's log ends with:"
     tail -n 30 "$log" >&2
 }
 
-# The first start embeds every example: ten seconds on two idle cores, more on busy ones.
-BASE_URL= ADMIN_URL= waits=0
-while [ -z "$BASE_URL" ] || [ -z "$ADMIN_URL" ]; do
-    if ! kill -0 "$gateway" 2>/dev/null; then
-        show_log
-        fail "the gateway ended before it was ready"
-    elif [ $waits -ge 1200 ]; then
-        show_log
-        fail "the gateway was not ready after two minutes"
-    fi
+# serve LOG [NAME=VALUE…]: starts a gateway with these settings, and sets base_url and admin_url to its addresses. The
+# first start embeds every example: ten seconds on two idle cores, more on busy ones.
+serve() {
+    log=$1
+    shift
+    env NO_COLOR=1 INTENTGATE_SERVER__LISTEN=127.0.0.1:0 INTENTGATE_ADMIN__LISTEN=127.0.0.1:0 "$@" \
+        "$binary" --config "$scratch/config.toml" --intents "$root/intents" serve >"$log" 2>&1 &
+    gateway=$!
+    started="$started $gateway"
+    base_url= admin_url= waits=0
+    while [ -z "$base_url" ] || [ -z "$admin_url" ]; do
+        if ! kill -0 "$gateway" 2>/dev/null; then
+            show_log
+            fail "the gateway ended before it was ready"
+        elif [ $waits -ge 1200 ]; then
+            show_log
+            fail "the gateway was not ready after two minutes"
+        fi
+        sleep 0.1
+        waits=$((waits + 1))
+        base_url=$(sed -n 's|.*base URL  *\(http://[0-9.:]*/v1\).*|\1|p' "$log")
+        admin_url=$(sed -n 's|.*admin  *\(http://[0-9.:]*/metrics\).*|\1|p' "$log")
+    done
+}
+
+# One in front of an upstream whose replies break off.
+"$venv/bin/python" "$here/broken_upstream.py" "$scratch/upstream.port" &
+started="$started $!"
+waits=0
+while [ ! -f "$scratch/upstream.port" ]; do
+    [ $waits -lt 300 ] || fail "the upstream was not ready after half a minute"
     sleep 0.1
     waits=$((waits + 1))
-    BASE_URL=$(sed -n 's|.*base URL  *\(http://[0-9.:]*/v1\).*|\1|p' "$log")
-    ADMIN_URL=$(sed -n 's|.*admin  *\(http://[0-9.:]*/metrics\).*|\1|p' "$log")
 done
-export BASE_URL ADMIN_URL
+serve "$scratch/broken.log" INTENTGATE_GATE__MODE=off INTENTGATE_JOURNAL__PATH="$scratch/broken.sqlite" \
+    INTENTGATE_UPSTREAM__URL="http://127.0.0.1:$(cat "$scratch/upstream.port")/v1"
+export BROKEN_URL="$base_url"
+
+serve "$scratch/gateway.log"
+export BASE_URL="$base_url" ADMIN_URL="$admin_url"
 say "testing $BASE_URL"
 
 # --- All suites, each also where another has failed -----------------------------------------------------------

@@ -219,7 +219,13 @@ async fn pages_of_named_origins_may_call() {
                 allowed
             );
             let exposed = answer.header("access-control-expose-headers");
-            for name in ["x-intentgate-decision", "x-request-id", "retry-after"] {
+            for name in [
+                "x-intentgate-decision",
+                "x-request-id",
+                "x-intentgate-request-id",
+                "x-upstream-request-id",
+                "retry-after",
+            ] {
                 assert!(exposed.contains(name), "{exposed}");
             }
             assert!(answer.header("vary").contains("origin"));

@@ -95,6 +95,7 @@ fn help_and_version_are_what_people_read() {
         ("help_eval", vec!["help", "eval"]),
         ("help_report", vec!["help", "report"]),
         ("help_review", vec!["help", "review"]),
+        ("help_find", vec!["help", "find"]),
         ("help_forget", vec!["help", "forget"]),
         ("help_model", vec!["help", "model"]),
         ("help_model_pull", vec!["help", "model", "pull"]),

@@ -10,6 +10,7 @@
 )]
 
 mod access;
+mod broken_streams;
 mod check;
 mod commands;
 mod conversations;
@@ -19,6 +20,7 @@ mod fields;
 mod files;
 mod forget;
 mod hub;
+mod ids;
 mod journal;
 mod journal_bounds;
 mod journal_lost;

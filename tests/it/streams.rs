@@ -23,7 +23,7 @@ async fn next(response: &mut reqwest::Response) -> Vec<u8> {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn each_piece_arrives_before_the_next_is_sent() {
+async fn each_event_arrives_before_the_next_is_sent() {
     let upstream = Upstream::start().await;
     let gateway = Gateway::start(&upstream).await;
     let pace = upstream.paces();
@@ -31,9 +31,10 @@ async fn each_piece_arrives_before_the_next_is_sent() {
     let mut response = begun(&gateway).await;
     assert_eq!(response.headers()["x-intentgate-decision"], "forward");
     for piece in [
-        "data: {\"a\"",
-        ": 1}\n\n",
+        "data: {\"a\": 1}\n\n",
+        "event: b\r\ndata: {}\r\n\r\ndata: {}\r\n\r\n",
         ": a comment\n\n",
+        ": one that keeps the connection open\n",
         "data: [DONE]\n\n",
     ] {
         pace.send(piece);
@@ -55,16 +56,21 @@ async fn headers_arrive_before_the_first_piece() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn characters_split_across_pieces_stay_as_they_are() {
+async fn an_event_a_byte_at_a_time_arrives_with_its_last_byte() {
+    const EVENT: &[u8] = "data: 退款😀\n\n".as_bytes();
     let upstream = Upstream::start().await;
     let gateway = Gateway::start(&upstream).await;
     let pace = upstream.paces();
     pace.send("data: first\n\n");
     let mut response = begun(&gateway).await;
-    for byte in "退款😀".bytes() {
-        pace.send(vec![byte]);
-        assert_eq!(next(&mut response).await, [byte]);
+    for byte in EVENT {
+        pace.send(vec![*byte]);
     }
+    let mut came = Vec::new();
+    while came.len() < EVENT.len() {
+        came.extend(next(&mut response).await);
+    }
+    assert_eq!(came, EVENT);
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -9,7 +9,9 @@ use http::header::{CONTENT_ENCODING, CONTENT_TYPE};
 use http::{HeaderMap, HeaderValue};
 use intentgate::bare::is_bare;
 use intentgate::chat::line::Line;
-use intentgate::chat::{Prompt, Protocol, Text, Usage, UsageReader, UsageSource};
+use intentgate::chat::{
+    EndMark, JsonEnd, Prompt, Protocol, Text, Usage, UsageReader, UsageSource, WholeEvents,
+};
 use intentgate::clause::clauses;
 use intentgate::embed::{Manifest, Tokenizer};
 use intentgate::language::{Code, Localized, tell};
@@ -31,7 +33,7 @@ pub const OF_BODIES: [Check; 6] = [
 ];
 
 /// Those of what an upstream replies.
-pub const OF_REPLIES: [Check; 1] = [("usage", usage)];
+pub const OF_REPLIES: [Check; 2] = [("usage", usage), ("broken", broken)];
 
 /// Those of what a customer types.
 pub const OF_TEXTS: [Check; 8] = [
@@ -133,6 +135,37 @@ pub fn usage(reply: &[u8]) {
             }
         }
     }
+}
+
+/// That a reply goes on byte for byte, and that where it ends does not depend on how it is cut.
+pub fn broken(reply: &[u8]) {
+    let went_on = |size| {
+        let mut events = WholeEvents::default();
+        let pieces = reply
+            .chunks(size)
+            .map(|piece| events.pass(piece.to_vec().into()).concat());
+        let went_on = pieces.collect::<Vec<_>>().concat();
+        assert_eq!([&went_on, events.held()].concat(), reply);
+        went_on.len()
+    };
+    let is_whole = |size| {
+        let mut json = JsonEnd::default();
+        reply.chunks(size).for_each(|piece| json.look(piece));
+        let marks = Protocol::ALL.map(|protocol| {
+            let mut mark = EndMark::of(protocol);
+            reply.chunks(size).for_each(|piece| mark.look(piece));
+            mark.is_whole(b"")
+        });
+        (json.is_whole(), marks)
+    };
+    let all = reply.len().max(1);
+    for size in [1, 2, 7] {
+        // Comments that come in pieces wait for the event behind them.
+        assert!(went_on(size) <= went_on(all));
+        assert_eq!(is_whole(size), is_whole(all));
+    }
+    let read: Result<Value, _> = serde_json::from_slice(reply);
+    assert!(read.is_err() || is_whole(all).0);
 }
 
 fn protocol(protocol: Protocol, body: &[u8]) {
