@@ -14,7 +14,7 @@ use super::Error;
 use crate::config::{self, Store};
 
 /// What takes a database from each version to the next, from an empty one on.
-const MIGRATIONS: [&str; 1] = [include_str!("1.sql")];
+const MIGRATIONS: [&str; 2] = [include_str!("1.sql"), include_str!("2.sql")];
 /// The version that they lead to.
 const LATEST: i64 = MIGRATIONS.len() as i64;
 /// `igjl`, in the header of the file: a database of this program.
@@ -226,6 +226,20 @@ mod tests {
             migrate(&mut database, &steps[..1]).unwrap(),
             Found::Version(2)
         ));
+    }
+
+    #[test]
+    fn a_journal_of_the_first_version_keeps_its_rows() {
+        let mut database = Connection::open_in_memory().unwrap();
+        migrate(&mut database, &MIGRATIONS[..1]).unwrap();
+        let row = "INSERT INTO request (at, request_id, protocol, decision, intent, mixed, total_us, status, outcome)
+            VALUES (7, 'a', 'messages', 'reject', 'background', 0, 9, 200, 'complete')";
+        database.execute(row, []).unwrap();
+        migrate(&mut database, &MIGRATIONS).unwrap();
+        let row = database.query_row("SELECT at, repeat_of FROM request", [], |row| {
+            Ok((row.get::<_, i64>(0)?, row.get::<_, Option<String>>(1)?))
+        });
+        assert_eq!(row.unwrap(), (7, None));
     }
 
     #[test]

@@ -8,8 +8,9 @@ const INSERT: &str = "INSERT INTO request (
     at, request_id, conversation, caller, client, protocol, model, decision, would_be, waived, audit_share,
     intent, topic, nearest, reason, log_odds, threshold, mixed, stage, gate_us, first_byte_us, total_us,
     status, upstream_status, outcome, usage, prompt_tokens, cached_tokens, completion_tokens, cost,
-    saved_prompt_tokens, saved_completion_tokens, saved_cost, currency, again_of, handed_over_of, question
-) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)";
+    saved_prompt_tokens, saved_completion_tokens, saved_cost, currency, again_of, handed_over_of, question,
+    repeat_of
+) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)";
 
 /// Writes all of them, or none.
 ///
@@ -60,6 +61,7 @@ pub(super) fn insert<'e>(
             e.again_of,
             e.handed_over_of,
             e.question,
+            e.repeat_of,
         ])?;
     }
     drop(insert);

@@ -120,6 +120,7 @@ fn every_column_is_read_as_it_was_put() {
         again_of: text("019aa"),
         handed_over_of: text("019a9"),
         question: text("明天会下雨吗\0"),
+        repeat_of: text("019a8"),
     };
     let mut kept = Kept::start(|config| {
         config.questions = true;
@@ -131,7 +132,7 @@ fn every_column_is_read_as_it_was_put() {
 
     let database = journal::open_for_reading(&kept.path()).unwrap();
     let mut read = database.prepare("SELECT * FROM request").unwrap();
-    assert_eq!(read.column_count(), 37);
+    assert_eq!(read.column_count(), 38);
     let rows = read.query_map([], by_name).unwrap();
     let rows: Vec<_> = rows.map(Result::unwrap).collect();
     assert_eq!(rows[0], whole);
@@ -178,6 +179,7 @@ fn by_name(row: &Row<'_>) -> rusqlite::Result<Entry> {
         again_of: row.get("again_of")?,
         handed_over_of: row.get("handed_over_of")?,
         question: row.get("question")?,
+        repeat_of: row.get("repeat_of")?,
     })
 }
 

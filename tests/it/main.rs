@@ -45,6 +45,7 @@ mod report;
 mod report_figures;
 mod retries;
 mod review;
+mod saved_once;
 mod settings;
 mod slips;
 mod small_shops;
