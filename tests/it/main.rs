@@ -43,6 +43,7 @@ mod remote_gateway;
 mod replies;
 mod report;
 mod report_figures;
+mod report_headline;
 mod retries;
 mod review;
 mod saved_once;
