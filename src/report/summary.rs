@@ -35,22 +35,12 @@ pub(super) fn headline(report: &Report) -> Section {
 }
 
 fn cost(section: &mut Section, cost: &Cost) {
-    let share = minus(cost.share());
-    let value = match cost.interval() {
-        Some([low, high]) => {
-            let [low, high] = [low, high].map(minus);
-            say(
-                format!("{share}（{low} 到 {high}）"),
-                format!("{share} ({low} to {high})"),
-            )
-        }
-        None => share,
-    };
     let saved = money_estimate(&cost.currency, cost.saved, cost.doubt);
     let spent = money(&cost.currency, cost.spent);
     section.figure(
         say("费用", "cost"),
-        value,
+        // How far off it may be rests on an assumption more than on chance: no range says that.
+        minus(cost.share()),
         say(
             format!("省下 ≈ {saved}，实际花了 {spent}；不用网关时是两者之和"),
             format!("≈ {saved} saved, {spent} spent; without the gateway it would have been both"),
