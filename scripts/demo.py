@@ -3,6 +3,7 @@
 
     scripts/demo.py --binary target/release/intentgate    starts a gateway with the demo LLM, and reports at the end
     scripts/demo.py --url http://127.0.0.1:8080           plays to a gateway that runs already
+    scripts/demo.py --off-topic 0.7                       with more off-topic questions than usual
 
 The questions are those of docs/questions.jsonl. The prices in the demo's configuration are made up.
 """
@@ -62,8 +63,8 @@ def language(text):
 
 
 class Questions:
-    def __init__(self, seed):
-        self.random = random.Random(seed)
+    def __init__(self, seed, off_topic):
+        self.random, self.share = random.Random(seed), off_topic
         lines = (ROOT / "docs" / "questions.jsonl").read_text(encoding="utf-8").splitlines()
         files = {path.stem: tomllib.loads(path.read_text(encoding="utf-8")) for path in (ROOT / "intents").glob("*.toml")}
         rejects = {name for name, file in files.items() if file.get("action") == "reject"}
@@ -74,7 +75,7 @@ class Questions:
             (self.off_topic if off_topic else self.business).append(text)
 
     def draw(self):
-        kind = self.off_topic if self.random.random() < OFF_TOPIC else self.business
+        kind = self.off_topic if self.random.random() < self.share else self.business
         # Some are asked far more often than others.
         return kind[min(int(self.random.expovariate(4 / len(kind))), len(kind) - 1)]
 
@@ -148,9 +149,9 @@ def said(data):
     return "".join(words) or "…"
 
 
-def play(address, seconds, seed):
+def play(address, seconds, seed, off_topic):
     """Conversations begin as the day goes; they take the time that replies take."""
-    questions, total = Questions(seed), sum(HOURS)
+    questions, total = Questions(seed, off_topic), sum(HOURS)
     begun, failed, number = time.monotonic(), 0, 0
     with concurrent.futures.ThreadPoolExecutor(128) as pool:
         running = []
@@ -210,16 +211,17 @@ def main():
     parser.add_argument("--seconds", type=float, default=60)
     parser.add_argument("--port", type=int, default=8080)
     parser.add_argument("--admin-port", type=int, default=8081)
+    parser.add_argument("--off-topic", type=float, default=OFF_TOPIC, metavar="SHARE", help="of the conversations")
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--exit", action="store_true", help="do not wait for Ctrl-C at the end")
     options = parser.parse_args()
     if options.url:
         url = urllib.parse.urlsplit(options.url)
-        raise SystemExit(play((url.hostname, url.port or 80), options.seconds, options.seed) > 0)
+        raise SystemExit(play((url.hostname, url.port or 80), options.seconds, options.seed, options.off_topic) > 0)
     binary = str(pathlib.Path(options.binary).resolve())
     gateway, config, environment = start(binary, options.port, options.admin_port)
     try:
-        failed = play(("127.0.0.1", options.port), options.seconds, options.seed)
+        failed = play(("127.0.0.1", options.port), options.seconds, options.seed, options.off_topic)
         time.sleep(1.5)  # until the journal has the last of them
         page = FOLDER / "report.html"
         report = [binary, "--config", config, "report", "--since", "1h", "--html", page]

@@ -290,7 +290,7 @@ impl Protocol {
         most: usize,
         prompt: &Prompt,
     ) -> Option<Bytes> {
-        let Some(Previous::Local(before)) = &prompt.previous else {
+        let Some(Previous::Local { before, .. }) = &prompt.previous else {
             return None;
         };
         let known = coding.and_then(Coding::named);

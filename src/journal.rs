@@ -26,7 +26,7 @@ use crate::metrics::Metrics;
 use open::Open;
 use trouble::Trouble;
 
-pub use completions::Completions;
+pub use completions::{Completions, Owed};
 pub use error::Error;
 pub use file::{open_for_reading, open_for_writing, path};
 pub use find::find;
@@ -51,7 +51,8 @@ pub struct Journal {
     trouble: Trouble,
 }
 
-/// A row of `request` in `journal/1.sql` and those that follow, which say what the fields mean. Durations are whole microseconds.
+/// A row of `request` in `journal/1.sql` and `2.sql`, which say what the fields mean. Durations are whole
+/// microseconds.
 #[derive(Clone, Debug, Default, PartialEq)]
 #[expect(missing_docs, reason = "the fields are the columns of journal/*.sql")]
 pub struct Entry {
@@ -94,6 +95,7 @@ pub struct Entry {
     pub question: Option<String>,
     pub gate_id: Option<String>,
     pub upstream_id: Option<String>,
+    pub repeat_of: Option<String>,
 }
 
 impl Journal {
@@ -193,6 +195,17 @@ impl Journal {
         let open = self.open.as_ref();
         let found = open.and_then(|open| completions::completions(&open.database, since).ok());
         found.unwrap_or_default()
+    }
+
+    /// Completes the rows of calls that were saved before any reply was known: `owed` says what a reply of a model
+    /// is expected to come to. Each row gets it once. Whether that is done: not while entries wait or the journal is
+    /// not open.
+    pub fn make_up(&mut self, owed: impl Fn(&str) -> Owed) -> bool {
+        let open = self.open.as_ref().filter(|_| self.buffer.is_empty());
+        match open {
+            Some(open) => completions::make_up(&open.database, owed).is_ok(),
+            None => self.config.store == Store::Off,
+        }
     }
 
     fn write(&mut self) -> Result<(), Error> {

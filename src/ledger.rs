@@ -1,13 +1,17 @@
 //! Record → what the request cost or saved → metrics and journal, beside the requests.
 //!
 //! A request that has ended leaves a [`Note`] and goes; [`Ledger::note`] never waits. The [`Clerk`] works the
-//! notes off: it counts the tokens of what needed no LLM, reads what upstreams billed, puts prices to both,
-//! looks whether a rejection is followed by something, and hands an entry to the journal.
+//! notes off: it tells saved calls from their repeats, counts the tokens of what needed no LLM, reads what upstreams
+//! billed, puts prices to both, looks whether a rejection is followed by something, and hands an entry to the journal.
 
 mod again;
 mod clerk;
 mod entry;
 mod expected;
+mod following;
+mod recent;
+mod repeats;
+mod saving;
 mod terms;
 
 use std::net::IpAddr;
@@ -17,14 +21,16 @@ use std::sync::{Arc, Weak};
 use bytes::Bytes;
 use tokio::sync::mpsc;
 
-use crate::chat::{Asker, Heard, Prompt, Text, Usage};
+use crate::chat::{Asker, Heard, Previous, Prompt, Text, Usage};
 use crate::embed::Embedder;
 use crate::metrics::Metrics;
 use crate::record::Record;
 use crate::snapshot::Snapshot;
 use crate::traces;
+use again::Conversation;
 pub use clerk::Clerk;
 pub use entry::caller;
+pub use repeats::Attempt;
 pub use terms::Terms;
 
 /// Notes that may wait; what comes on top is counted and lost.
@@ -57,9 +63,11 @@ pub struct Note {
 pub struct Asked {
     /// The customer's words: their first 4 KiB. None where there are none.
     question: Option<String>,
-    /// What the customer said before.
-    before: Option<String>,
+    /// Bytes of all of them.
+    length: usize,
+    conversation: Conversation,
     asker: Asker,
+    attempt: Attempt,
     /// Where it came from.
     address: Option<IpAddr>,
     /// What it was judged by.
@@ -110,16 +118,30 @@ impl Ledger {
 
 impl Asked {
     /// What is kept of a prompt.
-    pub fn new(prompt: &Prompt, address: Option<IpAddr>, snapshot: &Arc<Snapshot>) -> Self {
+    pub fn new(
+        prompt: &Prompt,
+        attempt: Attempt,
+        address: Option<IpAddr>,
+        snapshot: &Arc<Snapshot>,
+    ) -> Self {
         let kept = |words: &String| words[..words.floor_char_boundary(MOST_WORDS)].to_owned();
         let question = match &prompt.text {
-            Text::Question(words) => Some(kept(words)),
+            Text::Question(words) => Some(words),
             Text::None | Text::Task | Text::UnknownShape => None,
         };
+        let replied = match &prompt.previous {
+            Some(Previous::Local { request, .. }) => Some(request.clone()),
+            Some(Previous::Upstream(_)) | None => None,
+        };
         Asked {
-            question,
-            before: prompt.context.user.as_ref().map(kept),
+            question: question.map(kept),
+            length: question.map_or(0, String::len),
+            conversation: Conversation {
+                said: prompt.context.user.as_ref().map(kept),
+                replied,
+            },
             asker: prompt.asker.clone(),
+            attempt,
             address,
             snapshot: Arc::downgrade(snapshot),
         }

@@ -1,5 +1,6 @@
 //! Every metric, as a documented field of one struct.
 
+mod counting;
 mod embeddings;
 mod expected;
 mod register;
@@ -9,10 +10,7 @@ use prometheus::{
     IntGauge, IntGaugeVec, Registry, TextEncoder,
 };
 
-use crate::chat::Protocol;
-use crate::intent::Action;
-use crate::record::{Decided, Record};
-use crate::verdict::{Decision, Reason, Topic};
+use crate::verdict::Reason;
 pub use embeddings::Embeddings;
 use register::Register;
 
@@ -24,8 +22,10 @@ pub struct Metrics {
     /// where nothing was judged, `background` where no intent of the shop is meant; `decision` is `refused` where
     /// the gateway turned the request itself away, `none` where the client left first.
     pub requests: IntCounterVec,
-    /// Requests that needed no LLM, by decision and intent.
+    /// Requests that needed no LLM, by decision and intent; repeats are not among them.
     pub llm_calls_saved: IntCounterVec,
+    /// Repeats of a saved call within a minute, by decision and intent: with it they are one saved call.
+    pub repeats: IntCounterVec,
     /// Seconds from prompt to decision, by the stage that the verdict rests on; waiting included.
     pub gate_duration: HistogramVec,
     /// Seconds from a request's headers to the end of its reply, by decision.
@@ -105,6 +105,8 @@ pub struct Metrics {
     /// The share of rejections that are wrong, by reviews of a random sample: `estimate`, and the ends of its
     /// 95 % interval, `low` and `high`.
     pub false_rejections: GaugeVec,
+    /// The share of real questions that may be rejected by the configuration in force.
+    pub false_reject_target: Gauge,
     /// Requests that went into no savings and no journal, since too many waited to be entered.
     pub ledger_dropped: IntCounter,
     /// Records for the journal, by result: `written`, `dropped`.
@@ -148,7 +150,12 @@ impl Metrics {
             )?,
             llm_calls_saved: register.counters(
                 "llm_calls_saved_total",
-                "Requests that needed no LLM.",
+                "Requests that needed no LLM, repeats left out.",
+                &["decision", "intent"],
+            )?,
+            repeats: register.counters(
+                "repeats_total",
+                "Repeats of a saved call within a minute.",
                 &["decision", "intent"],
             )?,
             gate_duration: register.histograms(
@@ -322,6 +329,10 @@ impl Metrics {
                 "The share of rejections that are wrong, by reviews of a random sample.",
                 &["bound"],
             )?,
+            false_reject_target: register.reading(
+                "false_reject_target_ratio",
+                "The share of real questions that may be rejected: gate.false_reject_target.",
+            )?,
             ledger_dropped: register.counter(
                 "ledger_dropped_total",
                 "Requests that went into no savings and no journal, since too many waited.",
@@ -384,49 +395,6 @@ impl Metrics {
         self.build_info
             .with_label_values(&[env!("CARGO_PKG_VERSION")])
             .set(1);
-    }
-
-    /// Counts a decision, acted upon or not.
-    pub fn count_decision(&self, decision: &Decision, decided: &Decided) {
-        let reason = decision.reason;
-        self.decisions.with_label_values(&[reason.as_str()]).inc();
-        if let Some(bypass) = reason.bypass() {
-            self.gate_bypassed.with_label_values(&[bypass]).inc();
-        }
-        if let Some((would_be, waiver)) = decided.waived {
-            let intent = decision.topic.as_ref().map_or("none", Topic::label);
-            let labels = [would_be.as_str(), intent, waiver.as_str()];
-            self.gate_waived.with_label_values(&labels).inc();
-        }
-        if let Reason::Grey { .. } = reason {
-            let action = match decision.action {
-                Action::Answer => "clarify",
-                action => action.as_str(),
-            };
-            self.grey.with_label_values(&[action]).inc();
-        }
-        self.mixed.inc_by(decision.mixed.into());
-        if let Some(judgement) = &decision.judgement {
-            self.gate_log_odds.observe(judgement.log_odds);
-            self.truncated.inc_by(judgement.truncated.into());
-        }
-    }
-
-    /// Counts a request of a judged protocol that has ended.
-    pub fn count_request(&self, record: &Record) {
-        let (decision, intent) = (record.decision(), record.intent());
-        let protocol = record.protocol.map_or("none", Protocol::as_str);
-        self.requests
-            .with_label_values(&[decision, intent, protocol])
-            .inc();
-        self.request_duration
-            .with_label_values(&[decision])
-            .observe(record.took.as_secs_f64());
-        if record.is_saved() {
-            self.llm_calls_saved
-                .with_label_values(&[decision, intent])
-                .inc();
-        }
     }
 
     /// Has `value` asked whenever metrics are read.

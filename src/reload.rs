@@ -18,7 +18,7 @@ use tokio::time::sleep;
 use url::Url;
 
 use crate::admin::Admin;
-use crate::config::{Config, Mode};
+use crate::config::{self, Config, Mode};
 use crate::intent::Action;
 use crate::intent::file::IntentFile;
 use crate::language::say;
@@ -65,7 +65,7 @@ impl Reload {
     /// Runs until the tasks are told to stop.
     pub async fn run(mut self, tasks: Tasks) {
         self.metrics.config_in_sync.set(1);
-        show_mode(&self.metrics, self.config.gate.mode);
+        show_gate(&self.metrics, &self.config.gate);
         count_intents(&self.metrics, &self.live.current().snapshot);
         let (woken, mut wakes) = mpsc::channel(1);
         let mut hangups = signal(SignalKind::hangup()).ok();
@@ -171,7 +171,7 @@ impl Reload {
         let settings = block_in_place(settings)?;
         self.renew_certificate(config)?;
         count_intents(&self.metrics, &snapshot);
-        show_mode(&self.metrics, config.gate.mode);
+        show_gate(&self.metrics, &config.gate);
         // Before what clients notice: who sees that an edit is in force finds all of it in force.
         self.admin.set_token(config.admin.token.as_ref());
         self.live.publish(Serving {
@@ -316,11 +316,12 @@ async fn next(signals: &mut Option<Signal>) {
     }
 }
 
-fn show_mode(metrics: &Metrics, mode: Mode) {
+fn show_gate(metrics: &Metrics, gate: &config::Gate) {
     for each in Mode::ALL {
         let gauge = metrics.gate_mode.with_label_values(&[each.as_str()]);
-        gauge.set((each == mode).into());
+        gauge.set((each == gate.mode).into());
     }
+    metrics.false_reject_target.set(gate.false_reject_target);
 }
 
 fn count_intents(metrics: &Metrics, snapshot: &Snapshot) {

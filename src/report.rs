@@ -1,7 +1,7 @@
 //! The journal → what a period came to, for people and programs.
 //!
 //! ```text
-//! rows → Tally → Savings ┐
+//! rows → Tally → Savings ┐ Headline
 //! reviews → Rejections   ├ Report → sections → terminal, page
 //! questions → Group      ┘        → document, sheet
 //! ```
@@ -11,6 +11,7 @@ pub mod cell;
 pub mod document;
 mod figures;
 pub mod groups;
+pub mod headline;
 mod look;
 pub mod numbers;
 pub mod page;
@@ -21,6 +22,7 @@ pub mod sections;
 pub mod sheet;
 pub mod span;
 pub mod spread;
+mod summary;
 pub mod tally;
 
 use rusqlite::Connection;
@@ -28,6 +30,7 @@ use rusqlite::Connection;
 use crate::journal::read::{self, Kind};
 use cell::Cell;
 use groups::{Group, Question, Questions};
+use headline::Headline;
 use rejections::Rejections;
 use savings::Savings;
 use span::Span;
@@ -51,6 +54,8 @@ pub struct Report {
     pub tally: Tally,
     /// All of them together.
     pub total: Cell,
+    /// What it comes to in four figures.
+    pub headline: Headline,
     /// What was saved.
     pub savings: Savings,
     /// What it may have cost.
@@ -76,7 +81,7 @@ pub enum Groups {
 
 impl Report {
     /// Reads a period out of the journal, all of it as of one moment; and the questions to be grouped. The journal's
-    /// name and the options are only shown.
+    /// name and the options are only shown; `target` is the share of real questions that may be rejected.
     ///
     /// # Errors
     /// The database's own.
@@ -84,6 +89,7 @@ impl Report {
         db: &Connection,
         (journal, options): (String, String),
         mut span: Span,
+        target: f64,
     ) -> rusqlite::Result<(Report, Questions)> {
         let moment = db.unchecked_transaction()?;
         let micros = span.micros();
@@ -108,8 +114,10 @@ impl Report {
         let uncovered = questions(Kind::Uncovered)?;
         let rejections = Rejections::read(db, &micros)?;
         moment.finish()?;
+        let savings = Savings::of(&tally);
         let report = Report {
-            savings: Savings::of(&tally),
+            headline: Headline::of(&tally, &savings, &rejections, target),
+            savings,
             groups: match tally.questions {
                 0 => Groups::Unkept,
                 _ => Groups::Found(Vec::new()),

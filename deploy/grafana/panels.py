@@ -29,6 +29,7 @@ WORDS = {
         "estimate": ("estimate", "估计"),
         "low": ("at least", "至少"),
         "high": ("at most", "至多"),
+        "promised": ("promised at most", "承诺至多"),
     },
     "verdict": {"right": ("rightly declined", "婉拒得对"), "wrong": ("wrongly declined", "误拒")},
     "source": {

@@ -3,9 +3,16 @@
 from panels import DAILY, Dashboard, Panel, each_day, share, some, zero
 
 LOCAL = '{decision=~"answer|reject"}'
+FORWARD = '{decision="forward"}'
 SAVED = "sum(increase(@llm_calls_saved_total[$__range]))"
-ENDED = 'sum(increase(@requests_total{decision=~"forward|answer|reject"}[$__range]))'
-REJECTED = 'sum(increase(@requests_total{decision="reject"}[$__range]))'
+# What a program sends once more is no question of its own, and no other customer's.
+REPEATS = "sum(increase(@repeats_total[$__range]))"
+ENDED = f'(sum(increase(@requests_total{{decision=~"forward|answer|reject"}}[$__range])) - {REPEATS})'
+REJECTED = (
+    '(sum(increase(@requests_total{decision="reject"}[$__range]))'
+    ' - sum(increase(@repeats_total{decision="reject"}[$__range])))'
+)
+PASSED = 'sum(increase(@requests_total{decision=~"forward|answer"}[$__range]))'
 
 
 def mean_seconds(decisions: str) -> str:
@@ -13,7 +20,86 @@ def mean_seconds(decisions: str) -> str:
     return f"{took} / ({count} > 0)"
 
 
-FASTER = f'({mean_seconds("{decision=" + chr(34) + "forward" + chr(34) + "}")}) - ({mean_seconds(LOCAL)})'
+FASTER = f"({mean_seconds(FORWARD)}) - ({mean_seconds(LOCAL)})"
+# The mean reply, had what was replied here taken the mean of forwarded ones, by the mean reply as it was.
+FORWARDED = f"sum(increase(@request_duration_seconds_count{FORWARD}[$__range]))"
+SECONDS = (
+    f"sum(increase(@request_duration_seconds_sum{FORWARD}[$__range])) + {SAVED} * ({mean_seconds(LOCAL)})"
+)
+TIMES_AS_FAST = f"({mean_seconds(FORWARD)}) * ({FORWARDED} + {SAVED}) / ({SECONDS})"
+COST_SAVED = "sum by (currency) (increase(@cost_saved_total[$__range]))"
+COST_SPENT = "sum by (currency) (increase(@upstream_cost_total[$__range]))"
+# Wrong rejections by the reviews, as a share of the shop's business; without reviews what is promised.
+REVIEWED = "(sum(@rejections_reviewed) > 0)"
+WRONG = f"((max by (bound) (@false_rejections_ratio) and on() {REVIEWED}) * on() group_left() {REJECTED})"
+PROMISED = f'label_replace(max(@false_reject_target_ratio), "bound", "promised", "", "") unless on() {REVIEWED}'
+TURNED_AWAY = f"{WRONG} / ({WRONG} + on() group_left() {PASSED} > 0) or {PROMISED}"
+
+HEADLINE = [
+    Panel(
+        "stat",
+        ("Share of the cost saved", "费用省下的比例"),
+        (
+            "What the saved calls would have cost, of that and what was spent upstream together: the cost without the "
+            "gateway. By `[prices]`; both rest on the same prices. Repeats of a call within a minute are not counted. "
+            "`no price`: no model has a price yet; write one.",
+            "省下的调用本来要花的钱，占它与上游花费之和（即不用网关时的费用）的比例，按 `[prices]` 计算，两者用同样的价格。"
+            "一分钟内重复的请求不计。显示 no price：还没有模型写了价格，请写上。",
+        ),
+        "percentunit",
+        (
+            some(f"{COST_SAVED} / ({COST_SAVED} + {COST_SPENT} > 0)", currency="no price"),
+            "{{currency}}",
+        ),
+        height=5,
+        fields={"decimals": 1},
+        options={"textMode": "value_and_name"},
+    ),
+    Panel(
+        "stat",
+        ("Mean reply, times as fast", "平均答复快到几倍"),
+        (
+            "The mean time to a whole reply without the gateway by that with it. Without it, what is replied here "
+            "would have taken the mean of forwarded requests. Zero until both kinds occurred.",
+            "没有网关时完整答复的平均时间，除以有网关时的。假设没有网关时，这里答的要用转发请求的平均时间。两种请求都出现之前为零。",
+        ),
+        "short",
+        (some(f"{TIMES_AS_FAST} > 0"), ""),
+        height=5,
+        fields={"decimals": 1},
+    ),
+    Panel(
+        "stat",
+        ("Customers turned away, of the shop's business", "被错拒的顾客，占店里的事"),
+        (
+            "What it cost: wrong rejections as a share of all questions that were the shop's business, by the reviews "
+            "of a random sample, with the ends of their 95 % interval. Until somebody has reviewed any it is what "
+            "`gate.false_reject_target` promises at most: set `gate.audit_share` and run `intentgate review`.",
+            "代价：错误的婉拒占所有店里的事的比例，按随机样本的人工复核，附 95 % 区间的两端。"
+            "还没有人复核时，显示 `gate.false_reject_target` 承诺的上限：请设置 `gate.audit_share` 并运行 `intentgate review`。",
+        ),
+        "percentunit",
+        (TURNED_AWAY, "{{bound}}"),
+        height=5,
+        fields={"decimals": 2},
+        options={"textMode": "value_and_name"},
+    ),
+    Panel(
+        "stat",
+        ("Asked again after a rejection", "婉拒后又问"),
+        (
+            "The share of rejections after which the same customer put a similar question within minutes: a user whom "
+            "the front end names, or a conversation that holds the rejected question; never an address alone. Some are "
+            "persistence, some are customers who were turned away: read them in `intentgate report`.",
+            "婉拒之后，同一位客户几分钟内又问了类似问题的比例。同一位：前端给了名字的用户，或含有被婉拒问题的同一段对话；"
+            "单凭地址不算。有的是坚持闲聊，有的是被误拒的客户：请在 `intentgate report` 里看原文。",
+        ),
+        "percentunit",
+        (share("sum(increase(@rejections_asked_again_total[$__range]))", REJECTED), ""),
+        height=5,
+        fields={"decimals": 1},
+    ),
+]
 
 OVERVIEW = [
     Panel(
@@ -35,14 +121,17 @@ OVERVIEW = [
         "stat",
         ("LLM calls saved", "省下的大模型调用"),
         (
-            "Requests that were answered or declined here and so never reached the upstream.",
-            "由网关直接答复或婉拒、没有发给上游的请求数。",
+            "Requests that were answered or declined here and so never reached the upstream; beside them the repeats "
+            "of such calls within a minute, which saved nothing more.",
+            "由网关直接答复或婉拒、没有发给上游的请求数；旁边是一分钟内重复的，它们没有再省下什么。",
         ),
         "short",
-        (some(SAVED), ""),
+        (some(SAVED), ("saved", "省下")),
+        (some(REPEATS), ("repeats", "重复")),
         width=4,
         height=5,
         fields={"decimals": 0},
+        options={"textMode": "value_and_name"},
     ),
     Panel(
         "stat",
@@ -54,7 +143,7 @@ OVERVIEW = [
             "显示 no price：还没有模型写了价格，请写上。",
         ),
         "short",
-        (some("sum by (currency) (increase(@cost_saved_total[$__range]))", currency="no price"), "{{currency}}"),
+        (some(COST_SAVED, currency="no price"), "{{currency}}"),
         width=4,
         height=5,
         fields={"decimals": 2},
@@ -70,7 +159,7 @@ OVERVIEW = [
             "按 `[prices]` 计算的上游 token 费用。请与账单核对：有差距，说明价格过时、有模型没写价格，或用量是本地统计而非上游告知。",
         ),
         "short",
-        (some("sum by (currency) (increase(@upstream_cost_total[$__range]))", currency="no price"), "{{currency}}"),
+        (some(COST_SPENT, currency="no price"), "{{currency}}"),
         width=4,
         height=5,
         fields={"decimals": 2},
@@ -143,23 +232,9 @@ CUSTOMERS = [
         ),
         "short",
         ("sum by (verdict) (@rejections_reviewed)", "{{verdict}}"),
-        width=6,
+        width=8,
         height=5,
         options={"textMode": "value_and_name"},
-    ),
-    Panel(
-        "stat",
-        ("Asked again after a rejection", "婉拒后又问"),
-        (
-            "The share of rejections after which the same customer put a similar question within minutes. Some are "
-            "persistence, some are customers who were turned away: read them in `intentgate report`.",
-            "婉拒之后，同一位客户几分钟内又问了类似问题的比例。有的是坚持闲聊，有的是被误拒的客户：请在 `intentgate report` 里看原文。",
-        ),
-        "percentunit",
-        (share("sum(increase(@rejections_asked_again_total[$__range]))", REJECTED), ""),
-        width=5,
-        height=5,
-        fields={"decimals": 1},
     ),
     Panel(
         "stat",
@@ -171,7 +246,7 @@ CUSTOMERS = [
         ),
         "percentunit",
         (share("sum(increase(@rejections_handed_over_total[$__range]))", REJECTED), ""),
-        width=5,
+        width=8,
         height=5,
         fields={"decimals": 1},
     ),
@@ -399,6 +474,7 @@ SAVINGS = Dashboard(
     ),
     "now-7d",
     [
+        (("In short: cost, time, and the customers that it cost", "总的来说：费用、时间，和代价"), HEADLINE),
         (("Saved in the time chosen", "所选时间内的节省"), OVERVIEW),
         (("The other side: customers turned away", "另一面：误拒的客户"), CUSTOMERS),
         (("By day", "按天"), DAYS),

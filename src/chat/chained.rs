@@ -24,8 +24,13 @@ const LONGEST: usize = 512;
 pub enum Previous {
     /// One of the upstream's, which has the conversation so far.
     Upstream(String),
-    /// One that was made here, and the upstream's before it.
-    Local(Option<String>),
+    /// One that was made here.
+    Local {
+        /// The id of the request that it replied to.
+        request: String,
+        /// The upstream's response before it.
+        before: Option<String>,
+    },
 }
 
 impl Previous {
@@ -33,16 +38,20 @@ impl Previous {
         let Some(ours) = id.strip_prefix(OURS) else {
             return Previous::Upstream(id.to_owned());
         };
-        let before = ours.split_once('.').map(|(_, before)| before);
-        let before = before.and_then(|before| URL_SAFE_NO_PAD.decode(before).ok());
-        Previous::Local(before.and_then(|before| String::from_utf8(before).ok()))
+        let (request, before) = ours.split_once('.').unwrap_or((ours, ""));
+        let before = URL_SAFE_NO_PAD.decode(before).ok();
+        let before = before.and_then(|before| String::from_utf8(before).ok());
+        Previous::Local {
+            request: request.to_owned(),
+            before: before.filter(|before| !before.is_empty()),
+        }
     }
 
     /// The upstream's response that this goes on from.
     pub(super) fn of_upstream(&self) -> Option<&str> {
         match self {
             Previous::Upstream(id) => Some(id),
-            Previous::Local(before) => before.as_deref(),
+            Previous::Local { before, .. } => before.as_deref(),
         }
     }
 }
@@ -81,12 +90,17 @@ mod tests {
         assert_eq!(upstream, Previous::Upstream("resp_68af".to_owned()));
         let named = |request, previous| format!("resp_{}", local_id(request, previous));
         let first = named("7", None);
-        assert_eq!(Previous::of(&first), Previous::Local(None));
+        let local = |request: &str, before: Option<&str>| Previous::Local {
+            request: request.to_owned(),
+            before: before.map(str::to_owned),
+        };
+        assert_eq!(Previous::of(&first), local("7", None));
         let second = named("8", Some(&upstream));
-        let known = Previous::Local(Some("resp_68af".to_owned()));
+        let known = local("8", Some("resp_68af"));
         assert_eq!(Previous::of(&second), known);
         // However many are made here in a row.
-        assert_eq!(Previous::of(&named("9", Some(&known))), known);
+        let third = Previous::of(&named("9", Some(&known)));
+        assert_eq!(third, local("9", Some("resp_68af")));
         for broken in [
             "resp_local_",
             "resp_local_7.",
@@ -94,7 +108,7 @@ mod tests {
             "resp_local_7./w",
         ] {
             assert!(
-                matches!(Previous::of(broken), Previous::Local(_)),
+                matches!(Previous::of(broken), Previous::Local { before: None, .. }),
                 "{broken}"
             );
         }

@@ -73,7 +73,8 @@ impl ReportCommand {
         let span = self.period.span()?;
         let database = journal::open_for_reading(&path)?;
         let names = (path.display().to_string(), self.period.options());
-        let (mut report, uncovered) = Report::read(&database, names, span)?;
+        let (mut report, uncovered) =
+            Report::read(&database, names, span, config.gate.false_reject_target)?;
         if let Groups::Found(_) = report.groups {
             report.groups = group(&config, uncovered).await;
         }

@@ -231,6 +231,20 @@ mod tests {
     }
 
     #[test]
+    fn a_journal_of_the_first_version_keeps_its_rows() {
+        let mut database = Connection::open_in_memory().unwrap();
+        migrate(&mut database, &MIGRATIONS[..1]).unwrap();
+        let row = "INSERT INTO request (at, request_id, protocol, decision, intent, mixed, total_us, status, outcome)
+            VALUES (7, 'a', 'messages', 'reject', 'background', 0, 9, 200, 'complete')";
+        database.execute(row, []).unwrap();
+        migrate(&mut database, &MIGRATIONS).unwrap();
+        let row = database.query_row("SELECT at, repeat_of FROM request", [], |row| {
+            Ok((row.get::<_, i64>(0)?, row.get::<_, Option<String>>(1)?))
+        });
+        assert_eq!(row.unwrap(), (7, None));
+    }
+
+    #[test]
     fn a_step_that_fails_changes_nothing() {
         let mut database = Connection::open_in_memory().unwrap();
         migrate(&mut database, &["CREATE TABLE a (x); no sql"]).unwrap_err();

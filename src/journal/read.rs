@@ -43,12 +43,14 @@ pub struct Seen<'r> {
     pub saved_cost: Option<f64>,
     pub currency: Option<&'r str>,
     pub has_question: bool,
+    /// Whether it repeats a saved call, and saved nothing of its own.
+    pub is_repeat: bool,
 }
 
 const SEEN: &str = "SELECT at, decision, would_be, waived, intent, protocol, reason, outcome,
     log_odds, threshold, stage, gate_us, first_byte_us, total_us, upstream_status, usage,
     prompt_tokens, cached_tokens, completion_tokens, cost, saved_prompt_tokens,
-    saved_completion_tokens, saved_cost, currency, question IS NOT NULL
+    saved_completion_tokens, saved_cost, currency, question IS NOT NULL, repeat_of IS NOT NULL
     FROM request WHERE at >= ?1 AND at < ?2";
 
 /// One decision, as people look at it.
@@ -199,7 +201,7 @@ pub fn pairs(
 pub fn unpriced(db: &Connection, span: &Range<i64>, most: u32) -> Result<Vec<(String, u64)>> {
     let mut query = db.prepare(
         "SELECT substr(coalesce(model, ''), 1, 100) AS name, count(*) FROM request
-         WHERE at >= ?1 AND at < ?2 AND ((decision IN ('answer', 'reject') AND saved_cost IS NULL)
+         WHERE at >= ?1 AND at < ?2 AND ((decision IN ('answer', 'reject') AND repeat_of IS NULL AND saved_cost IS NULL)
             OR (usage IS NOT NULL AND cost IS NULL))
          GROUP BY name ORDER BY 2 DESC, 1 LIMIT ?3",
     )?;
@@ -288,9 +290,9 @@ impl Seen<'_> {
         self.decision == "reject" || self.would_be == Some("reject")
     }
 
-    /// Whether no LLM was needed.
+    /// Whether no LLM was needed; a repeat saved nothing that its first call had not.
     pub fn is_saved(&self) -> bool {
-        matches!(self.decision, "answer" | "reject")
+        matches!(self.decision, "answer" | "reject") && !self.is_repeat
     }
 
     /// Whether its client got an error of the gateway's.
@@ -335,6 +337,7 @@ fn seen<'r>(row: &'r Row<'_>) -> Result<Seen<'r>> {
         saved_cost: row.get(22)?,
         currency: text(row, 23)?,
         has_question: row.get(24)?,
+        is_repeat: row.get(25)?,
     })
 }
 

@@ -9,8 +9,8 @@ const INSERT: &str = "INSERT INTO request (
     intent, topic, nearest, reason, log_odds, threshold, mixed, stage, gate_us, first_byte_us, total_us,
     status, upstream_status, outcome, usage, prompt_tokens, cached_tokens, completion_tokens, cost,
     saved_prompt_tokens, saved_completion_tokens, saved_cost, currency, again_of, handed_over_of, question,
-    gate_id, upstream_id
-) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)";
+    gate_id, upstream_id, repeat_of
+) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)";
 
 /// Writes all of them, or none.
 ///
@@ -63,6 +63,7 @@ pub(super) fn insert<'e>(
             e.question,
             e.gate_id,
             e.upstream_id,
+            e.repeat_of,
         ])?;
     }
     drop(insert);

@@ -1,13 +1,14 @@
 //! Rejected questions that a customer puts once more, or after which a person is asked for: what a rejection
 //! may have cost.
+//!
+//! Both are said of one customer only: of a user whom the front end names, or of a conversation that holds the
+//! rejected question. An address says nothing, however few questions come from it: a shop's own server asks for all
+//! of its customers.
 
-use std::collections::{HashMap, VecDeque};
 use std::time::{Duration, SystemTime};
 
-/// Rejections that are remembered; the oldest goes first.
-const MOST: usize = 20_000;
-/// An address that so many rejections came from within the time is no one customer's.
-const SHARED: usize = 8;
+use super::recent::Recent;
+
 /// Bytes of a text of which no more than the beginning may be known.
 const LONG: usize = 2_000;
 /// Of one caller's rejections the newest so many are looked at.
@@ -38,6 +39,15 @@ pub(super) struct Caller {
     pub(super) named: bool,
 }
 
+/// What a request says of its conversation.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(super) struct Conversation {
+    /// What the customer said before.
+    pub(super) said: Option<String>,
+    /// The request whose reply, made here, this one goes on from.
+    pub(super) replied: Option<String>,
+}
+
 /// What can follow a rejection; each once.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Following {
@@ -47,11 +57,7 @@ pub(super) enum Following {
 
 /// The rejections of the last minutes.
 #[derive(Debug, Default)]
-pub(super) struct Rejections {
-    callers: HashMap<i64, VecDeque<Rejection>>,
-    /// The callers of all rejections, the oldest first.
-    order: VecDeque<(SystemTime, i64)>,
-}
+pub(super) struct Rejections(Recent<Rejection>);
 
 impl Rejection {
     pub(super) fn new(at: SystemTime, request_id: &str, intent: &str, question: String) -> Self {
@@ -65,6 +71,14 @@ impl Rejection {
         }
     }
 
+    /// Whether this has followed it already.
+    pub(super) fn is_followed(&self, following: Following) -> bool {
+        match following {
+            Following::AskedAgain => self.asked_again,
+            Following::HandedOver => self.handed_over,
+        }
+    }
+
     fn mark(&mut self, following: Following) -> &mut bool {
         match following {
             Following::AskedAgain => &mut self.asked_again,
@@ -73,66 +87,56 @@ impl Rejection {
     }
 }
 
+impl Conversation {
+    /// Whether a question was put in it, as far as it is known of that.
+    pub(super) fn holds(&self, request_id: &str, question: &str) -> bool {
+        self.replied.as_deref() == Some(request_id) || self.has_said(question)
+    }
+
+    /// Whether its customer has said this before.
+    pub(super) fn has_said(&self, question: &str) -> bool {
+        let said = self.said.as_deref();
+        said.is_some_and(|said| is_same(said, question))
+    }
+}
+
 impl Rejections {
     /// Remembers a rejection.
     pub(super) fn remember(&mut self, caller: Caller, rejection: Rejection) {
-        self.order.push_back((rejection.at, caller.id));
-        let own = self.callers.entry(caller.id).or_default();
-        own.push_back(rejection);
-        if self.order.len() > MOST {
-            self.forget_oldest();
-        }
+        self.0.remember(rejection.at, caller.id, rejection);
     }
 
     /// Forgets what is older than `within`.
     pub(super) fn forget(&mut self, now: SystemTime, within: Duration) {
-        let old = |at: &SystemTime| now.duration_since(*at).is_ok_and(|age| age > within);
-        while self.order.front().is_some_and(|(at, _)| old(at)) {
-            self.forget_oldest();
-        }
+        self.0.forget(now, within);
     }
 
-    /// The rejections that a question of `caller` may follow, the newest first. `before` is what the same
-    /// conversation's customer said last: where it is the rejected question the two belong
-    /// together, whoever calls.
+    /// The rejections that a question of `caller` may follow, the newest first: all of a user's, and of who has no
+    /// name those of its conversation.
     pub(super) fn before(
         &self,
         caller: Caller,
-        before: Option<&str>,
+        conversation: &Conversation,
     ) -> impl Iterator<Item = &Rejection> {
-        let own = self.callers.get(&caller.id);
-        let one_customer = caller.named || own.is_some_and(|own| own.len() <= SHARED);
-        let own = own.into_iter().flatten().rev().take(NEWEST);
-        own.filter(move |rejection| one_customer || is_same(before, &rejection.question))
+        let own = self.0.of(caller.id);
+        let own = own.filter(move |rejection| {
+            caller.named || conversation.holds(&rejection.request_id, &rejection.question)
+        });
+        own.take(NEWEST)
     }
 
     /// Notes what has followed a rejection. Whether it is the first of its kind.
     pub(super) fn follow(&mut self, caller: Caller, id: &str, following: Following) -> bool {
-        let own = self.callers.get_mut(&caller.id).into_iter().flatten();
-        let mut rejections = own.filter(|rejection| rejection.request_id == id);
-        let mark = rejections.next().map(|found| found.mark(following));
-        mark.is_some_and(|mark| !std::mem::replace(mark, true))
-    }
-
-    fn forget_oldest(&mut self) {
-        let Some((_, caller)) = self.order.pop_front() else {
-            return;
-        };
-        if let Some(own) = self.callers.get_mut(&caller) {
-            own.pop_front();
-            if own.is_empty() {
-                self.callers.remove(&caller);
-            }
-        }
+        let mut own = self.0.of_mut(caller.id);
+        let found = own.find(|rejection| rejection.request_id == id);
+        found.is_some_and(|found| !std::mem::replace(found.mark(following), true))
     }
 }
 
 /// Whether what was said before is the question; of a long text either may be the beginning only.
-fn is_same(before: Option<&str>, question: &str) -> bool {
+fn is_same(before: &str, question: &str) -> bool {
     let begins = |long: &str, short: &str| short.len() >= LONG && long.starts_with(short);
-    before.is_some_and(|before| {
-        before == question || begins(question, before) || begins(before, question)
-    })
+    before == question || begins(question, before) || begins(before, question)
 }
 
 #[cfg(test)]
@@ -158,37 +162,53 @@ mod tests {
         )
     }
 
-    fn ids(rejections: &Rejections, caller: Caller, before: Option<&str>) -> Vec<String> {
-        let found = rejections.before(caller, before);
+    fn conversation(said: &str, replied: &str) -> Conversation {
+        let some = |text: &str| (!text.is_empty()).then(|| text.to_owned());
+        Conversation {
+            said: some(said),
+            replied: some(replied),
+        }
+    }
+
+    fn ids(rejections: &Rejections, caller: Caller, said: &str, replied: &str) -> Vec<String> {
+        let conversation = conversation(said, replied);
+        let found = rejections.before(caller, &conversation);
         found
             .map(|rejection| rejection.request_id.clone())
             .collect()
     }
 
     #[test]
-    fn a_caller_finds_its_own_rejections_within_the_time() {
+    fn a_user_finds_his_own_rejections_within_the_time() {
         let mut rejections = Rejections::default();
         rejections.remember(ONE, rejection(0, "a"));
         rejections.remember(ADDRESS, rejection(10, "b"));
         rejections.remember(ONE, rejection(20, "c"));
-        assert_eq!(ids(&rejections, ONE, None), ["20", "0"]);
-        assert_eq!(ids(&rejections, ADDRESS, None), ["10"]);
+        assert_eq!(ids(&rejections, ONE, "", ""), ["20", "0"]);
         rejections.forget(at(25), Duration::from_secs(20));
-        assert_eq!(ids(&rejections, ONE, None), ["20"]);
-        rejections.forget(at(99), Duration::from_secs(20));
-        assert!(rejections.callers.is_empty() && rejections.order.is_empty());
+        assert_eq!(ids(&rejections, ONE, "", ""), ["20"]);
     }
 
     #[test]
-    fn many_behind_one_address_are_not_one_customer() {
+    fn who_has_no_name_finds_those_of_the_conversation_only() {
         let mut rejections = Rejections::default();
-        for second in 0..=SHARED as u64 {
-            rejections.remember(ADDRESS, rejection(second, &format!("question {second}")));
-            rejections.remember(ONE, rejection(100 + second, "x"));
+        let long = "一".repeat(1_500);
+        rejections.remember(ADDRESS, rejection(1, "write a poem"));
+        rejections.remember(ADDRESS, rejection(2, &long[..4_095]));
+        for (said, replied, found) in [
+            // One rejection alone, and from the same address: still anybody's.
+            ("", "", &[][..]),
+            ("write a song", "", &[]),
+            ("write a poem", "", &["1"]),
+            ("", "1", &["1"]),
+            ("", "7", &[]),
+            (&long, "", &["2"]),
+            (&long[..3_000], "1", &["2", "1"]),
+            (&long[..300], "", &[]),
+        ] {
+            assert_eq!(ids(&rejections, ADDRESS, said, replied), found, "{said}");
+            assert_eq!(ids(&rejections, ONE, said, replied), [""; 0], "{said}");
         }
-        assert_eq!(ids(&rejections, ADDRESS, None), [""; 0]);
-        assert_eq!(ids(&rejections, ADDRESS, Some("question 3")), ["3"]);
-        assert_eq!(ids(&rejections, ONE, None).len(), SHARED + 1);
     }
 
     #[test]
@@ -200,19 +220,5 @@ mod tests {
         assert!(rejections.follow(ONE, "0", Following::HandedOver));
         assert!(!rejections.follow(ONE, "1", Following::AskedAgain));
         assert!(!rejections.follow(ADDRESS, "0", Following::AskedAgain));
-    }
-
-    #[test]
-    fn what_is_remembered_is_bounded() {
-        let mut rejections = Rejections::default();
-        for second in 0..2 * MOST as i64 {
-            let caller = Caller {
-                id: second,
-                named: true,
-            };
-            rejections.remember(caller, rejection(second.unsigned_abs(), "a"));
-        }
-        assert_eq!(rejections.order.len(), MOST);
-        assert_eq!(rejections.callers.len(), MOST);
     }
 }

@@ -1,28 +1,24 @@
 //! Works notes off, one after the other: what a request cost or saved, what its question follows, its row.
 
 use std::pin::pin;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Arc, Weak};
 use std::time::{Duration, Instant, SystemTime};
 
 use prometheus::CounterVec;
 use tokio::sync::mpsc;
 use tokio::time::sleep;
 
-use super::again::{ALIKE, Caller, Following, Rejection, Rejections};
+use super::again::Rejections;
 use super::entry::{Salt, entry, micros_since_epoch};
-use super::expected::{Expected, Running};
-use super::{Asked, Note, Terms};
+use super::expected::{Expected, Running, Unknown};
+use super::repeats::Repeats;
+use super::{Note, Terms};
 use crate::chat::Usage;
 use crate::embed::Embedder;
-use crate::intent::Action;
 use crate::journal::{Entry, Journal};
 use crate::metrics::Metrics;
 use crate::panics;
-use crate::record::{Decided, Record};
-use crate::snapshot::Snapshot;
-use crate::text::normalise;
-use crate::verdict::Topic;
 
 /// Between two looks for notes while none comes.
 const NAP: Duration = Duration::from_millis(25);
@@ -36,8 +32,6 @@ const BETWEEN: Duration = Duration::from_millis(50);
 const FLUSH: Duration = Duration::from_millis(500);
 /// Reviews by people are counted this often.
 const LOOK_AT_REVIEWS: Duration = Duration::from_secs(10);
-/// Of the rejections before a question, the newest so many are held against it.
-const LOOKED_AT: usize = 8;
 /// What upstreams' replies were like so long ago still says how long a reply would have been.
 const REMEMBERED: Duration = Duration::from_secs(30 * 24 * 3600);
 
@@ -46,21 +40,19 @@ const REMEMBERED: Duration = Duration::from_secs(30 * 24 * 3600);
 pub struct Clerk {
     notes: mpsc::Receiver<Box<Note>>,
     bytes: Arc<AtomicUsize>,
-    metrics: Metrics,
-    embedder: Arc<Embedder>,
+    pub(super) metrics: Metrics,
+    pub(super) embedder: Arc<Embedder>,
     /// Those of the last note.
-    terms: Arc<Terms>,
-    journal: Journal,
-    salt: Salt,
-    expected: Expected,
-    rejections: Rejections,
-}
-
-/// The rejections that a question follows, by their request's id.
-#[derive(Debug, Default)]
-struct Followed {
-    asked_again: Option<String>,
-    handed_over: Option<String>,
+    pub(super) terms: Arc<Terms>,
+    pub(super) journal: Journal,
+    pub(super) salt: Salt,
+    pub(super) expected: Expected,
+    /// Saved calls that wait for a first reply.
+    pub(super) unknown: Unknown,
+    /// Whether rows of the journal wait for what is known now.
+    pub(super) owes: bool,
+    pub(super) repeats: Repeats,
+    pub(super) rejections: Rejections,
 }
 
 impl Clerk {
@@ -82,6 +74,9 @@ impl Clerk {
             terms,
             journal,
             expected: Expected::default(),
+            unknown: Unknown::default(),
+            owes: false,
+            repeats: Repeats::default(),
             rejections: Rejections::default(),
         }
     }
@@ -108,12 +103,12 @@ impl Clerk {
                 nap = SHORT_NAP;
                 panics::caught("ledger", || self.enter(note));
                 if self.journal.waiting() >= BATCH && flushed.elapsed() >= BETWEEN {
-                    panics::caught("journal", || self.journal.flush());
+                    panics::caught("journal", || self.write_down());
                     flushed = Instant::now();
                 }
             }
             if stopped || flushed.elapsed() >= FLUSH {
-                panics::caught("journal", || self.journal.flush());
+                panics::caught("journal", || self.write_down());
                 flushed = Instant::now();
             }
             if looked.is_none_or(|at: Instant| at.elapsed() >= LOOK_AT_REVIEWS) {
@@ -133,6 +128,8 @@ impl Clerk {
             let running = Running::new(replies.count, replies.mean, replies.variance);
             self.expected.join(&replies.model, running);
         }
+        // Those of a gateway that ended before it knew any.
+        self.owes = self.expected.is_known();
         self.show_expected();
     }
 
@@ -149,6 +146,7 @@ impl Clerk {
         if note.terms.since > self.terms.since {
             self.terms = note.terms.clone();
             self.journal.configure(&self.terms.journal);
+            self.owes = self.expected.is_known();
             self.begin_sums();
         }
         // Another one where the journal has been opened since.
@@ -156,32 +154,21 @@ impl Clerk {
         let asked = note.asked.as_ref();
         let caller = asked.and_then(|asked| self.salt.caller(&note.record, asked));
         let mut entry = entry(&note, self.salt, caller);
-        self.saved(&note, &mut entry);
+        let repeat = self.counted(caller, &note);
+        if repeat.is_none() {
+            self.saved(&note, &mut entry);
+        }
         let usage = self.billed(&mut note, &mut entry);
-        if let (Some(caller), Some(asked)) = (caller, &note.asked) {
+        // What a program sends once more, no customer asks again.
+        let by_customer = !repeat.as_ref().is_some_and(|repeat| repeat.by_program);
+        if let (Some(caller), Some(asked), true) = (caller, &note.asked, by_customer) {
             let followed = self.followed(caller, &note.record, asked);
             entry.again_of = followed.asked_again;
             entry.handed_over_of = followed.handed_over;
         }
+        entry.repeat_of = repeat.map(|repeat| repeat.of);
         self.journal.put(entry);
         note.end_trace(usage.as_ref());
-    }
-
-    /// The tokens and the money that a request without an LLM saved.
-    fn saved(&self, note: &Note, entry: &mut Entry) {
-        let (record, terms) = (&note.record, &note.terms);
-        let Some(body) = note.request.as_ref().filter(|_| record.is_saved()) else {
-            return;
-        };
-        let prompt = prompt_tokens(note, body);
-        let completion = self.expected.of(&record.model);
-        let saved = &self.metrics.tokens_saved;
-        saved.with_label_values(&["prompt"]).inc_by(prompt as f64);
-        saved.with_label_values(&["completion"]).inc_by(completion);
-        entry.saved_prompt_tokens = Some(prompt.cast_signed());
-        entry.saved_completion_tokens = Some(completion);
-        entry.saved_cost = terms.expected_cost(&record.model, prompt, completion);
-        self.price(entry.saved_cost, &self.metrics.cost_saved, terms, entry);
     }
 
     /// What the upstream billed for a request.
@@ -214,6 +201,7 @@ impl Clerk {
             self.expected
                 .observe(&record.model, usage.completion as f64);
             self.show_expected();
+            self.make_up();
         }
         entry.usage = Some(source.to_owned());
         entry.prompt_tokens = Some(usage.prompt.cast_signed());
@@ -224,7 +212,13 @@ impl Clerk {
         Some(usage)
     }
 
-    fn price(&self, cost: Option<f64>, sum: &CounterVec, terms: &Terms, entry: &mut Entry) {
+    pub(super) fn price(
+        &self,
+        cost: Option<f64>,
+        sum: &CounterVec,
+        terms: &Terms,
+        entry: &mut Entry,
+    ) {
         let Some(cost) = cost else {
             return self.metrics.unpriced.inc();
         };
@@ -237,55 +231,6 @@ impl Clerk {
         let all = self.expected.all();
         self.metrics.completion_tokens_mean.set(all.mean);
         self.metrics.completion_tokens_stddev.set(all.deviation());
-    }
-
-    /// Notes which rejection a question follows, and remembers it where it is rejected itself.
-    fn followed(&mut self, caller: Caller, record: &Record, asked: &Asked) -> Followed {
-        let (Some(decided), Some(words)) = (&record.decided, &asked.question) else {
-            return Followed::default();
-        };
-        let within = self.terms.journal.asked_again_within;
-        self.rejections.forget(record.at, within);
-        let before = asked.before.as_deref();
-        let earlier: Vec<_> = self.rejections.before(caller, before).cloned().collect();
-        let rejected = decided.action == Action::Reject;
-        let mut followed = Followed::default();
-        if earlier.is_empty() && !rejected {
-            return followed;
-        }
-        if let Some(last) = earlier.first()
-            && asks_for_a_person(decided, &self.terms)
-            && self
-                .rejections
-                .follow(caller, &last.request_id, Following::HandedOver)
-        {
-            self.metrics
-                .handed_over
-                .with_label_values(&[&last.intent])
-                .inc();
-            followed.handed_over = Some(last.request_id.clone());
-        }
-        if let Some(same) = alike(&self.embedder, &asked.snapshot, words, &earlier)
-            && self
-                .rejections
-                .follow(caller, &same.request_id, Following::AskedAgain)
-        {
-            self.metrics
-                .asked_again
-                .with_label_values(&[&same.intent])
-                .inc();
-            followed.asked_again = Some(same.request_id.clone());
-        }
-        if rejected {
-            let rejection = Rejection::new(
-                record.at,
-                &record.request_id,
-                record.intent(),
-                words.clone(),
-            );
-            self.rejections.remember(caller, rejection);
-        }
-        followed
     }
 
     fn look_at_reviews(&mut self) {
@@ -306,44 +251,8 @@ impl Clerk {
     }
 }
 
-/// The newest rejection whose question is like this one.
-fn alike<'r>(
-    embedder: &Embedder,
-    snapshot: &Weak<Snapshot>,
-    question: &str,
-    earlier: &'r [Rejection],
-) -> Option<&'r Rejection> {
-    if earlier.is_empty() {
-        return None;
-    }
-    let question = normalise(question).into_owned();
-    let mut own = None;
-    for rejection in earlier.iter().take(LOOKED_AT) {
-        let other = normalise(&rejection.question).into_owned();
-        if other == question {
-            return Some(rejection);
-        }
-        if own.is_none() {
-            own = Some(embedder.read(&question).ok()??.mean);
-        }
-        // Where the model has no static vectors, the same words alone are alike.
-        let other = embedder.read(&other).ok()??.mean;
-        // One that has been replaced is gone; then the same words alone are alike.
-        if snapshot.upgrade()?.judge.similarity(own.as_ref()?, &other) >= ALIKE {
-            return Some(rejection);
-        }
-    }
-    None
-}
-
-fn asks_for_a_person(decided: &Decided, terms: &Terms) -> bool {
-    let intent = decided.topic.as_ref().and_then(Topic::intent);
-    let handoff = &terms.journal.handoff_intents;
-    intent.is_some_and(|intent| handoff.iter().any(|name| name == intent.as_str()))
-}
-
 /// The tokens that an upstream bills for a whole request.
-fn prompt_tokens(note: &Note, body: &[u8]) -> u64 {
+pub(super) fn prompt_tokens(note: &Note, body: &[u8]) -> u64 {
     let record = &note.record;
     let Some(protocol) = record.protocol else {
         return 0;

@@ -6,6 +6,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use sha2::{Digest, Sha256};
 
 use super::again::Caller;
+use super::repeats::Marks;
 use super::{Asked, Note};
 use crate::chat::Protocol;
 use crate::journal::Entry;
@@ -52,6 +53,27 @@ impl Salt {
     /// The user whom a front end names; each client's users are its own.
     fn user(self, client: &str, user: &str) -> i64 {
         self.hash(&[b"user", client.as_bytes(), user.as_bytes()])
+    }
+
+    /// By what a saved call can be known again.
+    pub(super) fn marks(self, caller: Caller, note: &Note, asked: &Asked) -> Marks {
+        let of = |kind: &str, own: &[u8]| {
+            let caller = caller.id.to_le_bytes();
+            self.hash(&[kind.as_bytes(), &caller, own])
+        };
+        let words = asked.question.as_deref();
+        // Of long ones the beginning alone is kept.
+        let long = asked.length.to_le_bytes();
+        let words = words.map(|words| of("words", &[words.as_bytes(), &long].concat()));
+        let key = asked.attempt.key.as_deref().zip(words);
+        let said_again = |question| asked.conversation.has_said(question);
+        Marks {
+            words,
+            is_one: caller.named || asked.question.as_deref().is_some_and(said_again),
+            key: key.map(|(key, words)| of("key", &[&words.to_le_bytes(), key].concat())),
+            body: note.request.as_deref().map(|body| of("body", body)),
+            is_retry: asked.attempt.is_retry,
+        }
     }
 
     /// The caller's conversation, known by its first message.

@@ -1,6 +1,6 @@
 //! How long a reply would have been: what forwarded questions of this shop really drew.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 
 /// Models that are told apart; what comes after them counts for all together only.
 const MOST_MODELS: usize = 256;
@@ -23,6 +23,27 @@ pub(super) struct Running {
     /// The mean; 0 of nothing.
     pub(super) mean: f64,
     variance: f64,
+}
+
+/// Calls that were saved before any reply was known, to be given their completion tokens once. It takes no more
+/// memory however many they are.
+#[derive(Debug, Default, PartialEq)]
+pub(super) struct Unknown {
+    pub(super) calls: f64,
+    /// What one completion token of each of them costs, added up, by currency.
+    pub(super) token_costs: BTreeMap<String, f64>,
+}
+
+impl Unknown {
+    /// Takes in a call, and what a completion token of it costs where that is known.
+    pub(super) fn add(&mut self, token_cost: Option<f64>, currency: &str) {
+        self.calls += 1.0;
+        let Some(cost) = token_cost else { return };
+        match self.token_costs.get_mut(currency) {
+            Some(sum) => *sum += cost,
+            None => drop(self.token_costs.insert(currency.to_owned(), cost)),
+        }
+    }
 }
 
 impl Expected {
@@ -50,6 +71,11 @@ impl Expected {
     pub(super) fn of(&self, model: &str) -> f64 {
         let own = self.models.get(model).filter(|own| own.count >= ENOUGH);
         own.unwrap_or(&self.all).mean
+    }
+
+    /// Whether any reply is known.
+    pub(super) fn is_known(&self) -> bool {
+        self.all.count > 0.0
     }
 
     /// The replies of all models together.

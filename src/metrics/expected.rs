@@ -32,6 +32,7 @@ impl Metrics {
         if action != Action::Forward {
             let labels = [action.as_str(), intent];
             self.llm_calls_saved.with_label_values(&labels);
+            self.repeats.with_label_values(&labels);
         }
         if action == Action::Reject {
             self.asked_again.with_label_values(&[intent]);

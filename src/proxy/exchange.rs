@@ -24,7 +24,7 @@ use super::unflushed::Unflushed;
 use crate::chat::{Prompt, Protocol, ReplyBody, UsageReader};
 use crate::intent::Action;
 use crate::language::Localized;
-use crate::ledger::{Asked, Note, Terms};
+use crate::ledger::{Asked, Attempt, Note, Terms};
 use crate::record::{Decided, Record};
 use crate::snapshot::Snapshot;
 use crate::traces::{self, Parent};
@@ -81,6 +81,8 @@ pub(super) struct Exchange {
     pub(super) address: Option<IpAddr>,
     /// Whether the request's body may not have been read to its end.
     pub(super) unread: bool,
+    /// Whether it was sent before.
+    attempt: Attempt,
     proxy: Arc<Proxy>,
     terms: Arc<Terms>,
     begun: Instant,
@@ -120,6 +122,7 @@ impl Exchange {
             permit: None,
             address: None,
             unread: !request.body().is_end_stream(),
+            attempt: Attempt::of(request.headers()),
             proxy,
             terms,
             trace,
@@ -141,7 +144,8 @@ impl Exchange {
     pub(super) fn asked(&mut self, prompt: &Prompt, snapshot: &Arc<Snapshot>, body: &Bytes) {
         self.record.model.clone_from(&prompt.reply.model);
         self.tells = !prompt.reply.stream || prompt.reply.include_usage;
-        let asked = Asked::new(prompt, self.address, snapshot);
+        let attempt = std::mem::take(&mut self.attempt);
+        let asked = Asked::new(prompt, attempt, self.address, snapshot);
         self.asked = Some((asked, body.clone()));
     }
 

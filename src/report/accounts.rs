@@ -26,6 +26,16 @@ pub(super) fn savings(report: &Report) -> Section {
             "answered or rejected here: the LLM was not needed",
         ),
     );
+    if report.total.repeats > 0 {
+        section.figure(
+            say("重复的请求", "repeats"),
+            count(report.total.repeats),
+            say(
+                "一分钟内同一个问题又发来，与第一次合计为一次，不计入节省",
+                "the same question once more within a minute: one saved call with the first, and not in these sums",
+            ),
+        );
+    }
     let uncounted = match saved.uncounted {
         0 => String::new(),
         uncounted => {
@@ -91,8 +101,8 @@ pub(super) fn assumptions() -> [Phrase; 3] {
             "Assumed: a saved question would have drawn as long a reply as the forwarded ones of this period did.",
         ),
         Phrase::new(
-            "括号里是总数有 95 % 把握落在的范围；金额是每次省下时按当时 [prices] 的单价和当时的平均答复长度算的。",
-            "Ranges hold the total with 95 % confidence; money was reckoned call by call, with the prices of [prices] and the mean reply as they were then.",
+            "括号里是总数有 95 % 把握落在的范围；金额是每次省下时按当时 [prices] 的单价和当时的平均答复长度算的，第一个答复之前的按第一个答复补算。",
+            "Ranges hold the total with 95 % confidence; money was reckoned call by call, with the prices of [prices] and the mean reply as they were then, and by the first reply for calls before it.",
         ),
         Phrase::new(
             "图片没有计入；缓存折扣也没有计入省下的部分。",

@@ -21,6 +21,10 @@ pub struct Cell {
     pub answered: u64,
     /// Those that were rejected.
     pub rejected: u64,
+    /// Those answered or rejected that repeat another within a minute.
+    pub repeats: u64,
+    /// Those of them that were rejected.
+    pub repeated_rejections: u64,
     /// Those that the gateway turned away.
     pub refused: u64,
     /// Those whose client left before there was a decision.
@@ -93,8 +97,20 @@ impl Cell {
         any.then(|| self.log_odds / self.with_log_odds as f64)
     }
 
+    /// Rejections, each of which may be a customer's who is turned away: not what a program sends once more.
+    pub fn turned_away(&self) -> u64 {
+        self.rejected - self.repeated_rejections
+    }
+
+    /// Questions that passed, as the shop's business does.
+    pub fn passed(&self) -> u64 {
+        (self.forwarded + self.answered).saturating_sub(self.would_reject)
+    }
+
     pub(super) fn add(&mut self, row: &Seen<'_>) {
         self.requests += 1;
+        self.repeats += u64::from(row.is_repeat);
+        self.repeated_rejections += u64::from(row.is_repeat && row.decision == "reject");
         match row.decision {
             "forward" => self.forwarded += 1,
             "answer" => self.answered += 1,
@@ -125,6 +141,8 @@ impl Cell {
         self.forwarded += other.forwarded;
         self.answered += other.answered;
         self.rejected += other.rejected;
+        self.repeats += other.repeats;
+        self.repeated_rejections += other.repeated_rejections;
         self.refused += other.refused;
         self.left += other.left;
         self.would_reject += other.would_reject;

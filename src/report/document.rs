@@ -5,6 +5,7 @@ use serde_json::{Map, Value, json};
 use super::accounts;
 use super::cell::{Cell, Money};
 use super::groups::{Group, Question};
+use super::headline::{Headline, Range};
 use super::rejections::Followed;
 use super::spread::Spread;
 use super::tally::Scores;
@@ -18,6 +19,7 @@ pub fn document(report: &Report) -> Value {
         "from": report.span.stamp(micros.start),
         "until": report.span.stamp(micros.end),
         "journal": report.journal,
+        "headline": headline(report),
         "savings": savings(report),
         "billed": billed(report),
         "rejections": rejections(report),
@@ -34,6 +36,41 @@ pub fn document(report: &Report) -> Value {
     })
 }
 
+fn headline(report: &Report) -> Value {
+    let Headline {
+        costs,
+        replies,
+        customers,
+        asked_again,
+    } = &report.headline;
+    let costs = costs.iter().map(|cost| {
+        let ends = cost.interval();
+        let sums = json!({
+            "saved": cost.saved, "spent": cost.spent, "saved_share": cost.share(),
+            "low": ends.map(|[low, _]| low), "high": ends.map(|[_, high]| high),
+        });
+        (cost.currency.clone(), sums)
+    });
+    json!({
+        "cost": costs.collect::<Map<_, _>>(),
+        "reply_ms": replies.map(|replies| json!({
+            "mean_with": millis(replies.with),
+            "mean_without": millis(replies.without),
+            "times_as_fast": replies.times(),
+        })),
+        "customers_turned_away": customers.map(|customers| json!({
+            "known_by": customers.known_by.as_str(),
+            "number": range(customers.number),
+            "share_of_business": range(customers.share),
+        })),
+        "asked_again_share": asked_again,
+    })
+}
+
+fn range(range: Range) -> Value {
+    json!({"estimate": range.estimate, "low": range.low, "high": range.high})
+}
+
 fn savings(report: &Report) -> Value {
     let (savings, replies) = (&report.savings, &report.tally.completions);
     let saved = &savings.saved;
@@ -43,6 +80,7 @@ fn savings(report: &Report) -> Value {
     });
     json!({
         "calls": saved.calls,
+        "repeats": report.total.repeats,
         "share_of_judged": savings.share(),
         "prompt_tokens": saved.prompt,
         "prompt_uncounted": saved.uncounted,
@@ -153,6 +191,7 @@ fn sums(cell: &Cell) -> Map<String, Value> {
         ("forwarded", cell.forwarded),
         ("answered", cell.answered),
         ("rejected", cell.rejected),
+        ("repeats", cell.repeats),
         ("would_be_rejected", cell.would_reject),
         ("refused", cell.refused),
         ("left", cell.left),

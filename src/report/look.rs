@@ -20,14 +20,14 @@ pub(super) fn rejections(report: &Report) -> Section {
         return section;
     }
     reviewed(&mut section, report);
-    let rejected = total.rejected;
+    let rejected = total.turned_away();
     for (name, followed, meaning) in [
         (
             say("婉拒后又问", "asked again"),
             &found.again,
             say(
-                "同一对话或顾客几分钟内又问了相近的问题",
-                "the same conversation or caller asked alike within minutes",
+                "同一对话或同一位有名字的顾客几分钟内又问了相近的问题",
+                "the same conversation, or a customer with a name, asked alike within minutes",
             ),
         ),
         (

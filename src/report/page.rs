@@ -18,10 +18,13 @@ const MOST_ROWS: usize = 400;
 pub fn page(report: &Report) -> Result<String, ChartError> {
     let title = say("intentgate 报告", "intentgate report");
     let about = sections::about(report);
+    let sections = sections::sections(report);
+    let (first, others) = sections.split_at(sections.len().min(1));
     let body = html! {
         p.quiet { (about) }
+        @for part in first { (section(part)) }
         (pictures::pictures(report)?)
-        @for part in sections::sections(report) { (section(&part)) }
+        @for part in others { (section(part)) }
     };
     Ok(framed(&title, &about, &body))
 }

@@ -57,10 +57,15 @@ impl Rejections {
     /// many would have been. None without reviews.
     pub fn wrong(&self, total: &Cell) -> Option<[f64; 3]> {
         let (share, (low, high)) = self.reviews.share().zip(self.reviews.interval())?;
-        let rejections = match total.rejected {
+        let rejections = Rejections::all(total);
+        Some([share, low, high].map(|share| share * rejections as f64))
+    }
+
+    /// How many rejections there were; in shadow mode, how many there would have been.
+    pub fn all(total: &Cell) -> u64 {
+        match total.turned_away() {
             0 => total.would_reject,
             rejected => rejected,
-        };
-        Some([share, low, high].map(|share| share * rejections as f64))
+        }
     }
 }

@@ -8,7 +8,7 @@ use super::tally::Tally;
 pub struct Savings {
     /// Calls, prompt tokens and money, as they were added up.
     pub saved: Saved,
-    /// How many questions were judged.
+    /// How many questions were judged, repeats left out.
     pub judged: u64,
     /// Completion tokens; none where no reply of the span has told or been counted.
     pub completion: Option<Expected>,
@@ -48,7 +48,7 @@ impl Savings {
         let medians = tally.total_of("forward").quantile(0.5);
         let medians = medians.zip(tally.total_here().quantile(0.5));
         Savings {
-            judged: total.judged,
+            judged: total.judged.saturating_sub(total.repeats),
             completion,
             time: medians.map(|(forwarded, here)| Sooner {
                 forwarded,

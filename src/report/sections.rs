@@ -1,6 +1,6 @@
 //! A report as people read it: sections of figures, tables and remarks, for the terminal and the page alike.
 
-use super::{Report, accounts, figures, look};
+use super::{Report, accounts, figures, look, summary};
 use crate::language::say;
 
 /// A part of a report.
@@ -60,9 +60,10 @@ pub enum Kind {
     Text,
 }
 
-/// All sections that have something to say.
+/// All sections that have something to say; the first is the summary of the others.
 pub fn sections(report: &Report) -> Vec<Section> {
     let all = [
+        summary::headline(report),
         accounts::savings(report),
         accounts::billed(report),
         look::rejections(report),

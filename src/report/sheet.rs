@@ -9,7 +9,7 @@ use super::cell::Cell;
 /// By it a spreadsheet knows UTF-8.
 const BYTE_ORDER_MARK: &str = "\u{feff}";
 
-/// The columns that every sheet has; two for each currency follow.
+/// The columns that every sheet has; two for each currency follow, and then [`LAST`].
 const COLUMNS: [&str; 19] = [
     "time",
     "intent",
@@ -32,6 +32,9 @@ const COLUMNS: [&str; 19] = [
     "billed_unpriced",
 ];
 
+/// The column that came later than those of money.
+const LAST: &str = "repeats";
+
 /// Writes the sheet (RFC 4180).
 ///
 /// # Errors
@@ -52,7 +55,7 @@ pub fn write(out: &mut impl Write, report: &Report) -> csv::Result<()> {
     let money = currencies.iter();
     let money =
         money.flat_map(|currency| [format!("saved_{currency}"), format!("billed_{currency}")]);
-    sheet.write_record(columns.chain(money))?;
+    sheet.write_record(columns.chain(money).chain([LAST.to_owned()]))?;
     for (part, cells) in report.tally.cells.iter().enumerate() {
         let mut cells: Vec<_> = cells.iter().collect();
         cells.sort_by_key(|(intent, _)| *intent);
@@ -68,7 +71,8 @@ pub fn write(out: &mut impl Write, report: &Report) -> csv::Result<()> {
                         .to_string()
                 })
             });
-            sheet.write_record(names.into_iter().chain(numbers(cell)).chain(money))?;
+            let row = names.into_iter().chain(numbers(cell)).chain(money);
+            sheet.write_record(row.chain([cell.repeats.to_string()]))?;
         }
     }
     Ok(sheet.flush()?)

@@ -122,6 +122,7 @@ fn every_column_is_read_as_it_was_put() {
         question: text("明天会下雨吗\0"),
         gate_id: text("019ac"),
         upstream_id: text("req_1"),
+        repeat_of: text("019a8"),
     };
     let mut kept = Kept::start(|config| {
         config.questions = true;
@@ -133,7 +134,7 @@ fn every_column_is_read_as_it_was_put() {
 
     let database = journal::open_for_reading(&kept.path()).unwrap();
     let mut read = database.prepare("SELECT * FROM request").unwrap();
-    assert_eq!(read.column_count(), 39);
+    assert_eq!(read.column_count(), 40);
     let rows = read.query_map([], by_name).unwrap();
     let rows: Vec<_> = rows.map(Result::unwrap).collect();
     assert_eq!(rows[0], whole);
@@ -182,6 +183,7 @@ fn by_name(row: &Row<'_>) -> rusqlite::Result<Entry> {
         question: row.get("question")?,
         gate_id: row.get("gate_id")?,
         upstream_id: row.get("upstream_id")?,
+        repeat_of: row.get("repeat_of")?,
     })
 }
 

@@ -12,7 +12,7 @@ use crate::kit::intents::{DELIVERY, GREETING, POEM, POEM_EN, REFUND, WEATHER};
 use crate::kit::{Gateway, Upstream, chat, eventually, stream};
 
 /// A thousand tokens in and out are easy to tell in money.
-const PRICES: &str = r#"
+pub(crate) const PRICES: &str = r#"
     [prices]
     currency = "EUR"
     [[prices.model]]
@@ -23,7 +23,7 @@ const PRICES: &str = r#"
 "#;
 
 /// A reply of a model that tells what it billed.
-fn told(prompt: u64, completion: u64) -> Response<String> {
+pub(crate) fn told(prompt: u64, completion: u64) -> Response<String> {
     let usage = json!({"prompt_tokens": prompt, "completion_tokens": completion, "total_tokens": prompt + completion});
     let reply = json!({
         "id": "up-1", "object": "chat.completion", "model": "test-model-2026", "usage": usage,
@@ -33,13 +33,13 @@ fn told(prompt: u64, completion: u64) -> Response<String> {
     response.body(reply.to_string()).unwrap()
 }
 
-fn journal(folder: &Path) -> String {
+pub(crate) fn journal(folder: &Path) -> String {
     let path = folder.join("journal.sqlite");
     format!("journal.path = '{}'\n", path.display())
 }
 
 /// A column of every row, in the order in which the requests ended.
-fn column(folder: &Path, column: &str) -> Vec<rusqlite::types::Value> {
+pub(crate) fn column(folder: &Path, column: &str) -> Vec<rusqlite::types::Value> {
     let path = folder.join("journal.sqlite");
     let Ok(database) = Connection::open_with_flags(path, OpenFlags::SQLITE_OPEN_READ_ONLY) else {
         return Vec::new();
@@ -52,7 +52,7 @@ fn column(folder: &Path, column: &str) -> Vec<rusqlite::types::Value> {
     rows.collect::<Result<_, _>>().unwrap()
 }
 
-fn texts(folder: &Path, name: &str) -> Vec<String> {
+pub(crate) fn texts(folder: &Path, name: &str) -> Vec<String> {
     let text = |value| match value {
         rusqlite::types::Value::Text(text) => text,
         other => format!("{other:?}"),
@@ -60,7 +60,7 @@ fn texts(folder: &Path, name: &str) -> Vec<String> {
     column(folder, name).into_iter().map(text).collect()
 }
 
-fn real(folder: &Path, sum: &str) -> f64 {
+pub(crate) fn real(folder: &Path, sum: &str) -> f64 {
     match column(folder, sum).first() {
         Some(rusqlite::types::Value::Real(sum)) => *sum,
         Some(rusqlite::types::Value::Integer(sum)) => *sum as f64,
@@ -68,16 +68,16 @@ fn real(folder: &Path, sum: &str) -> f64 {
     }
 }
 
-async fn rows(folder: &Path, count: usize) {
+pub(crate) async fn rows(folder: &Path, count: usize) {
     let what = format!("{count} rows in the journal");
     eventually(&what, async || column(folder, "at").len() == count).await;
 }
 
-fn saved(kind: &str) -> String {
+pub(crate) fn saved(kind: &str) -> String {
     format!("intentgate_tokens_saved_total{{kind=\"{kind}\"}}")
 }
 
-fn as_user(user: &str, question: &str) -> Value {
+pub(crate) fn as_user(user: &str, question: &str) -> Value {
     let mut request = chat(question);
     request["user"] = json!(user);
     request

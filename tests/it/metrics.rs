@@ -60,6 +60,7 @@ fn counters_of_intents_begin_at_zero() {
         "requests_total{decision=\"forward\",intent=\"refund\",protocol=\"messages\"}",
         "requests_total{decision=\"reject\",intent=\"background\",protocol=\"chat_completions\"}",
         "llm_calls_saved_total{decision=\"reject\",intent=\"poem\"}",
+        "repeats_total{decision=\"reject\",intent=\"poem\"}",
         "rejections_asked_again_total{intent=\"poem\"}",
         "rejections_handed_over_total{intent=\"background\"}",
         "gate_duration_seconds_count{stage=\"encoder\"}",

@@ -78,6 +78,7 @@ fn rows_of_the_sheet_add_up_to_the_document() {
         ("client_left", "/traffic/left"),
         ("errors", "/traffic/errors"),
         ("cut", "/traffic/cut"),
+        ("repeats", "/traffic/repeats"),
         ("saved_calls", "/savings/calls"),
         ("saved_prompt_tokens", "/savings/prompt_tokens"),
         (

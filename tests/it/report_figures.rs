@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 use crate::commands::number;
 use crate::kit::journal::{BEGIN, DAY, PERIOD, Shop, entries};
 
-fn in_period(entries: &[Entry]) -> Vec<&Entry> {
+pub(crate) fn in_period(entries: &[Entry]) -> Vec<&Entry> {
     let end = BEGIN + 3 * DAY;
     entries
         .iter()
@@ -16,7 +16,7 @@ fn in_period(entries: &[Entry]) -> Vec<&Entry> {
         .collect()
 }
 
-fn count(entries: &[&Entry], of: impl Fn(&Entry) -> bool) -> u64 {
+pub(crate) fn count(entries: &[&Entry], of: impl Fn(&Entry) -> bool) -> u64 {
     entries.iter().filter(|entry| of(entry)).count() as u64
 }
 
@@ -24,7 +24,7 @@ fn sum(entries: &[&Entry], of: impl Fn(&Entry) -> Option<i64>) -> i64 {
     entries.iter().filter_map(|entry| of(entry)).sum()
 }
 
-fn amount(entries: &[&Entry], of: impl Fn(&Entry) -> Option<f64>) -> f64 {
+pub(crate) fn amount(entries: &[&Entry], of: impl Fn(&Entry) -> Option<f64>) -> f64 {
     entries.iter().filter_map(|entry| of(entry)).sum()
 }
 
@@ -51,12 +51,29 @@ pub(crate) fn near(found: &Value, expected: f64, tolerance: f64) {
     assert!((found - expected).abs() <= most, "{found}, not {expected}");
 }
 
-fn is(word: &str) -> impl Fn(&Entry) -> bool {
+pub(crate) fn is(word: &str) -> impl Fn(&Entry) -> bool {
     move |entry| entry.decision == word
 }
 
-fn is_saved(entry: &Entry) -> bool {
+pub(crate) fn is_local(entry: &Entry) -> bool {
     ["answer", "reject"].contains(&entry.decision.as_str())
+}
+
+pub(crate) fn is_saved(entry: &Entry) -> bool {
+    is_local(entry) && entry.repeat_of.is_none()
+}
+
+/// Not what is only sent once more.
+pub(crate) fn is_rejected(entry: &Entry) -> bool {
+    entry.decision == "reject" && entry.repeat_of.is_none()
+}
+
+/// Whole times, in microseconds.
+pub(crate) fn times(rows: &[&Entry], of: impl Fn(&Entry) -> bool) -> Vec<i64> {
+    let complete = rows
+        .iter()
+        .filter(|entry| entry.outcome == "complete" && of(entry));
+    complete.map(|entry| entry.total_us).collect()
 }
 
 #[test]
@@ -73,6 +90,7 @@ fn traffic_and_errors_are_those_that_were_put_in() {
         ("forwarded", count(&rows, is("forward"))),
         ("answered", count(&rows, is("answer"))),
         ("rejected", count(&rows, is("reject"))),
+        ("repeats", count(&rows, |entry| entry.repeat_of.is_some())),
         ("refused", count(&rows, is("refused"))),
         ("left", count(&rows, is("none"))),
         (
@@ -158,7 +176,9 @@ fn savings_and_bills_are_those_that_were_put_in() {
     let saved = &document["savings"];
     let calls = count(&rows, is_saved);
     assert_eq!(saved["calls"], calls);
-    let judged = count(&rows, |entry| entry.stage.is_some());
+    let repeats = count(&rows, |entry| entry.repeat_of.is_some());
+    assert_eq!(saved["repeats"], repeats);
+    let judged = count(&rows, |entry| entry.stage.is_some()) - repeats;
     near(
         &saved["share_of_judged"],
         calls as f64 / judged as f64,
@@ -213,13 +233,8 @@ fn savings_and_bills_are_those_that_were_put_in() {
     near(&completion["low"], calls as f64 * mean - doubt, 1e-3);
     near(&completion["high"], calls as f64 * mean + doubt, 1e-3);
 
-    let times = |of: &dyn Fn(&Entry) -> bool| -> Vec<i64> {
-        let complete = rows
-            .iter()
-            .filter(|entry| entry.outcome == "complete" && of(entry));
-        complete.map(|entry| entry.total_us).collect()
-    };
-    let medians = [times(&is("forward")), times(&is_saved)].map(|times| percentile(times, 0.5));
+    let medians = [times(&rows, is("forward")), times(&rows, is_local)];
+    let medians = medians.map(|times| percentile(times, 0.5));
     near(&saved["time_ms"]["forwarded_p50"], medians[0] / 1e3, 1e-3);
     near(&saved["time_ms"]["here_p50"], medians[1] / 1e3, 1e-3);
     near(
@@ -371,7 +386,7 @@ fn wrong_rejections_are_estimated_from_what_people_say() {
 
     let document = shop.document(&PERIOD);
     let rejections = &document["rejections"];
-    let rejected = count(&rows, is("reject"));
+    let rejected = count(&rows, is_rejected);
     assert_eq!(rejections["reviewed"], json!({"right": 40, "wrong": 20}));
     assert_eq!(rejections["awaiting_review"], sample.len() - 60);
     near(&rejections["wrong_share"]["estimate"], 1.0 / 3.0, 1e-9);

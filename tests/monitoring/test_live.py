@@ -6,6 +6,7 @@ import pytest
 from conftest import JOB, instance
 from grafana import DASHBOARDS, queries, selectors, value_of_variable
 from prometheus import promtool, rules
+from traffic import CURRENCY
 
 # Their value is zero while all is well, whatever the traffic was.
 QUIET = ["Questions that wait for the model", "In flight", "Records for the journal (B)"]
@@ -41,10 +42,50 @@ def test_every_panel_shows_the_traffic(busy, query):
 
 def test_no_call_that_was_saved_is_missing(busy):
     """A series that begins with its first request would lose that to `increase`."""
-    [query] = [query for query in busy.results if query.name.startswith("savings: LLM calls saved (")]
+    [query] = [query for query in busy.results if query.name.startswith("savings: LLM calls saved (A)")]
     [(_, [shown])] = busy.results[query]
     counted = sum(busy.shop.gateway.series("intentgate_llm_calls_saved_total").values())
     assert shown == pytest.approx(counted, rel=0.1)
+
+
+def test_the_headline_is_what_the_counters_say(busy):
+    """The shares of cost and of time, and the customers that they cost, reckoned from the counters themselves."""
+    total = busy.shop.gateway.series
+
+    def of(name: str, **labels: str) -> float:
+        found = total(name).items()
+        return sum(value for series, value in found if frozenset(labels.items()) <= series)
+
+    def shown(title: str) -> dict:
+        [query] = [query for query in busy.results if query.name.startswith(f"savings: {title}")]
+        return {labels.get("bound") or labels.get("currency"): values[-1] for labels, values in busy.results[query]}
+
+    saved, spent = of("intentgate_cost_saved_total"), of("intentgate_upstream_cost_total")
+    assert shown("Share of the cost saved")[CURRENCY] == pytest.approx(saved / (saved + spent), rel=0.05)
+
+    def mean(*decisions: str) -> float:
+        sums = [sum(of(f"intentgate_request_duration_seconds_{part}", decision=d) for d in decisions) for part in ("sum", "count")]
+        return sums[0] / sums[1]
+
+    calls, forwarded = of("intentgate_llm_calls_saved_total"), of("intentgate_request_duration_seconds_count", decision="forward")
+    without = mean("forward")
+    with_it = (forwarded * without + calls * mean("answer", "reject")) / (forwarded + calls)
+    [times] = shown("Mean reply, times as fast").values()
+    assert times == pytest.approx(without / with_it, rel=0.1) and times > 1
+
+    rejected = of("intentgate_requests_total", decision="reject") - of("intentgate_repeats_total", decision="reject")
+    passed = of("intentgate_requests_total", decision="forward") + of("intentgate_requests_total", decision="answer")
+    wrong = of("intentgate_false_rejections_ratio", bound="estimate") * rejected
+    turned_away = shown("Customers turned away")
+    assert set(turned_away) == {"estimate", "low", "high"}
+    assert turned_away["estimate"] == pytest.approx(wrong / (wrong + passed), rel=0.1)
+    assert of("intentgate_repeats_total") > 0
+
+
+def test_without_reviews_the_promise_stands_beside_them(idle):
+    [query] = [query for query in idle.results if query.name.startswith("savings: Customers turned away")]
+    [(labels, [promised])] = idle.results[query]
+    assert (labels["bound"], promised) == ("promised", 0.02)
 
 
 @pytest.mark.parametrize("name", DASHBOARDS)

@@ -101,7 +101,8 @@ class Shop:
             self.ask(f"where is my parcel {self.asked}", fault=fault, stream=True)
 
     def customer_who_asks_again(self, user: str):
-        for text in ("write a poem about my cat", "write a poem about my cat", "talk to a human"):
+        """The first question is sent twice, as a framework does; the second is the customer's own."""
+        for text in ("write a poem about my cat", "write a poem about my cat", "please write a poem about my cat", "talk to a human"):
             self.ask(text, user=user)
 
     def open_upstreams(self):

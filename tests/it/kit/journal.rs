@@ -257,6 +257,10 @@ fn forwarded(entry: &mut Entry, dice: &mut Dice) {
 
 fn saved(entry: &mut Entry, dice: &mut Dice) {
     entry.total_us = dice.micros(400);
+    if dice.roll(12) == 0 {
+        entry.repeat_of = Some("request-00000".to_owned());
+        return;
+    }
     let prompt = (dice.roll(12) > 0).then(|| 80 + dice.roll(500) as i64);
     (entry.saved_prompt_tokens, entry.saved_completion_tokens) = (prompt, Some(190.25));
     if entry.model.as_deref() == Some("small") {
