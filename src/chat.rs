@@ -35,7 +35,7 @@ pub use usage::{Heard, Usage, UsageReader, UsageSource};
 
 use crate::bare::is_bare;
 use crate::language::{Code, Localized, is_han, tell};
-use crate::wrapping::{self, Template, Wrapping};
+use crate::wrapping::{self, Known, Wrapping};
 use unpack::Coding;
 
 /// A protocol that is judged.
@@ -317,9 +317,9 @@ impl Prompt {
     /// The same with the customer's words alone, without what front ends put around them. What the message tells of
     /// the conversation serves where the request has none.
     #[must_use]
-    pub fn unwrapped(mut self, templates: &[Template]) -> Self {
+    pub fn unwrapped(mut self, known: Known<'_>) -> Self {
         let said = self.context.user.as_deref();
-        if let Some(said) = said.and_then(|said| wrapping::unwrap(said, templates)) {
+        if let Some(said) = said.and_then(|said| wrapping::unwrap(said, known)) {
             self.context.user = Some(said.words).filter(|words| !words.is_empty());
         }
         let Text::Question(message) = &self.text else {
@@ -330,7 +330,7 @@ impl Prompt {
         } else if wrapping::is_harness(message) && self.context.follows_call() {
             // What began the loop was judged.
             self.text = Text::None;
-        } else if let Some(found) = wrapping::unwrap(message, templates) {
+        } else if let Some(found) = wrapping::unwrap(message, known) {
             self.wrapping = Some(found.wrapping);
             let Context {
                 user, assistant, ..

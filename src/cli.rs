@@ -16,6 +16,7 @@ mod review;
 mod self_test;
 pub mod serve;
 mod terminal;
+mod wrappings;
 
 use std::path::PathBuf;
 
@@ -57,6 +58,7 @@ enum Command {
     /// Review would-be rejections that were forwarded, of the audit or of shadow mode, in random order
     Review(review::Review),
     Forget(forget::Forget),
+    Wrappings(wrappings::Wrappings),
     /// List embedding models, pull one, try one, compare two
     Model(model::ModelCommand),
 }
@@ -84,6 +86,7 @@ pub fn run(cli: Cli) -> anyhow::Result<()> {
         Command::Report(report) => runtime.block_on(report.run(config)),
         Command::Review(review) => review.run(&config),
         Command::Forget(forget) => forget.run(&config),
+        Command::Wrappings(wrappings) => wrappings.run(&config),
         Command::Model(model) => runtime.block_on(model.run(config)),
     }
 }

@@ -69,7 +69,7 @@ async fn explain(
     let prompt = line
         .prompt()
         .map_err(|phrase| anyhow::anyhow!("{}", phrase.here()))?;
-    let prompt = gate.unwrapped(prompt);
+    let prompt = gate.unwrapped(snapshot, prompt, None);
     let Text::Question(words) = &prompt.text else {
         let decision = gate.judge(snapshot, &prompt).await;
         print_decision(snapshot, &decision, text);
@@ -253,7 +253,7 @@ async fn judge_line(
     let prompt = line
         .prompt()
         .map_err(|phrase| anyhow::anyhow!("{}", phrase.here()))?;
-    let prompt = gate.unwrapped(prompt);
+    let prompt = gate.unwrapped(snapshot, prompt, None);
     let decision = gate.judge(snapshot, &prompt).await;
     anyhow::ensure!(
         decision.judgement.is_some() || !matches!(prompt.text, Text::Question(_)),

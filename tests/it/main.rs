@@ -25,6 +25,7 @@ mod journal_lost;
 mod kit;
 mod languages;
 mod layers;
+mod learned;
 mod ledger;
 mod lifecycle;
 mod limits;

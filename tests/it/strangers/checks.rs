@@ -14,7 +14,7 @@ use intentgate::clause::clauses;
 use intentgate::embed::{Manifest, Tokenizer};
 use intentgate::language::{Code, Localized, tell};
 use intentgate::text::{Vocabulary, normalise, second_reading};
-use intentgate::wrapping::{is_harness, is_task, unwrap};
+use intentgate::wrapping::{Known, is_harness, is_task, unwrap};
 use serde_json::{Value, json};
 
 /// A check, by the name of its fuzz target.
@@ -458,8 +458,8 @@ fn are_clauses(text: &str) -> Vec<&str> {
 /// front end asks is so however often it is read.
 pub fn wrapping(bytes: &[u8]) {
     let text = String::from_utf8_lossy(bytes);
-    let found = unwrap(&text, &[]);
-    assert_eq!(found, unwrap(&text, &[]));
+    let found = unwrap(&text, Known::default());
+    assert_eq!(found, unwrap(&text, Known::default()));
     if let Some(found) = found {
         assert!(found.words.trim() == found.words, "{found:?} of {text:?}");
     }
