@@ -214,6 +214,9 @@ impl Gate {
         let question = self.assess(snapshot, read, stages).await?;
         let mut evidence = Evidence::of(question, read, reading.says_nothing);
         evidence.cut = reading.cut;
+        if reading.cut {
+            evidence.left_out = text.len().saturating_sub(reading.seen);
+        }
         let before = context.assistant.as_ref();
         evidence.in_conversation =
             before.is_some() || context.user.is_some() || context.kept_upstream;

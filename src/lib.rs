@@ -43,13 +43,13 @@
 //! Rows use rows below them, never above; `tests/it/layers.rs` holds the table.
 //!
 //! ```text
-//! process     main · cli {serve: the only wiring, check, findings, ask, eval, figures, model, models, pull, self_test, compare, report, review, forget, exit, terminal}
+//! process     main · cli {serve: the only wiring, check, findings, ask, eval, figures, model, models, pull, self_test, compare, report, review, forget, wrappings, exit, terminal}
 //! time        reload {intents, watch} · server {tasks: the only place that spawns, tls, files, places, connection, head, activity} · admin
 //! http        proxy {serving, access, route, body, headers, exchange, shares, unflushed, refusal: the only table of errors}
 //! judgement   report {span, tally, cell, spread, savings, rejections, groups, sections, accounts, figures, look, numbers, document, sheet, page, pictures} · ledger {clerk, terms, entry, expected, again} · eval {labels, figures, comparison, document, report} · findings {misjudged, columns} · gate {reading, policy, polarity, asking, course, notices, learning, kept} · snapshot {material, verdicts} · judge {space, cholesky, density, head, calibration, sharpness, promise, side_by_side}
 //! engines     embed {bundled, manifest, tokens, unigram, charsmap, double_array, static_stage, tensors, encoder, general, examples, local, card, checkpoint, prescription, graph, batch, pooling, sparse, remote, api, answer, dispatch, health, facts, queue, store, runtime, error} · hub {listing, graph, cache, fetch, error} · upstream {connection, carry, retry, keys, reply, demo} · journal {open, rows, completions, retention, reviews, forget, trouble, file, error, read} · traces {context, spans, attributes, export} · metrics {register, expected, embeddings} · logging
 //! vocabulary  chat {chat_completions, responses, response, completions, messages, turn, fault, stream, line, json, names, billed, usage, keyed, words, unpack, chained} · intent {file} · verdict {reason} · record · config {a file a section}
-//! leaf        catalogue · vector · text {characters, excerpt, faces, layout, reading, sound, shop_words, spelling} · wrapping {template, envelope, tags, labels, lines, pieces, fields, mail, stamps, instructions, tasks, cuts, learned, sketch, replies} · clause · bare {codes, words} · breaker · source {message, table} · problem · language {code, script, told, guess, localized} · memory · page {charts} · panics · secret · share · tokenizer
+//! leaf        catalogue · vector · text {characters, excerpt, faces, layout, reading, sound, shop_words, spelling} · wrapping {template, envelope, tags, labels, lines, pieces, fields, mail, stamps, instructions, tasks, cuts, learned, sketch, seen, replies} · clause · bare {codes, words} · breaker · source {message, table} · problem · language {code, script, told, guess, localized} · memory · page {charts} · panics · secret · share · tokenizer
 //! ```
 //!
 //! ## Invariants

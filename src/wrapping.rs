@@ -17,6 +17,7 @@ mod lines;
 mod mail;
 mod pieces;
 mod replies;
+mod seen;
 mod sketch;
 mod stamps;
 mod tags;
@@ -28,7 +29,8 @@ use std::borrow::Cow;
 use crate::text::excerpt;
 pub use learned::{Learned, Place};
 pub use replies::Replies;
-pub use sketch::{Sender, Sketch};
+pub use seen::Sender;
+pub use sketch::Sketch;
 pub use tasks::{is_harness, is_task};
 pub use template::{Template, TemplateError};
 

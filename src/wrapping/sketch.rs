@@ -2,10 +2,11 @@
 //! of the pieces at its beginning and its end.
 
 use std::collections::{HashSet, VecDeque};
-use std::hash::{BuildHasher, RandomState};
+use std::hash::RandomState;
 
-use super::cuts::{is_framed, masked, weight};
+use super::cuts::masked;
 use super::learned::{LEAST, LEAST_FRAMED, Learned, Place};
+use super::seen::{Seen, Sender};
 
 /// Recent texts that are held against a new one.
 const RECENT: usize = 64;
@@ -28,17 +29,6 @@ const MOST_ANY: usize = 8;
 const LONGEST_ANY: usize = 60;
 const FEWEST_AGAIN: usize = 4;
 
-/// Who sent a text, as far as is known.
-#[derive(Clone, Copy, Debug, Default)]
-pub struct Sender<'a> {
-    /// The front end's name for its user.
-    pub user: Option<&'a str>,
-    /// The address that it came from, in any form.
-    pub address: Option<&'a str>,
-    /// What tells the conversation.
-    pub talk: &'a str,
-}
-
 /// What is held of the recent texts of one front end.
 #[derive(Debug, Default)]
 pub struct Sketch {
@@ -46,45 +36,11 @@ pub struct Sketch {
     hasher: RandomState,
 }
 
-#[derive(Debug)]
-struct Seen {
-    whole: u64,
-    caller: Option<u64>,
-    talk: u64,
-    named: bool,
-    before: Vec<Mark>,
-    behind: Vec<Mark>,
-}
-
-/// A piece, and what lies behind it.
-#[derive(Clone, Copy, Debug)]
-struct Mark {
-    piece: u64,
-    weight: usize,
-    framed: bool,
-    rest: u64,
-    is_last: bool,
-}
-
-impl Seen {
-    fn marks(&self, place: Place) -> &[Mark] {
-        match place {
-            Place::Before => &self.before,
-            Place::Behind => &self.behind,
-        }
-    }
-
-    fn has(&self, place: Place, at: usize, piece: u64) -> bool {
-        let mark = self.marks(place).get(at);
-        mark.is_some_and(|mark| mark.piece == piece)
-    }
-}
-
 impl Sketch {
     /// Notes a text, and returns the wrapping that it now shares with enough others. What the same caller sent before,
     /// word for word, says nothing new.
     pub fn observe(&mut self, text: &str, sender: Sender<'_>) -> Option<Learned> {
-        let seen = self.seen(text, sender);
+        let seen = Seen::of(text, sender, &self.hasher);
         let again = |other: &Seen| other.whole == seen.whole && other.caller == seen.caller;
         if self.recent.iter().any(again) {
             return None;
@@ -101,47 +57,6 @@ impl Sketch {
                 pieces.map(|(piece, same)| same.then(|| masked(&text[piece.start..piece.end])));
             Learned::new(place, pieces.collect())
         })
-    }
-
-    fn seen(&self, text: &str, sender: Sender<'_>) -> Seen {
-        let hash = |text: &str| self.hasher.hash_one(text);
-        let before = self.marks(text, Place::Before);
-        let whole = before.first().map(|first| (first.piece, first.rest));
-        Seen {
-            whole: self.hasher.hash_one(whole),
-            caller: sender.user.or(sender.address).map(hash),
-            talk: hash(sender.talk),
-            named: sender.user.is_some(),
-            before,
-            behind: self.marks(text, Place::Behind),
-        }
-    }
-
-    fn marks(&self, text: &str, place: Place) -> Vec<Mark> {
-        let (side, hash) = (place.side(), &self.hasher);
-        let pieces = side.pieces(text);
-        let Some(innermost) = pieces.last() else {
-            return Vec::new();
-        };
-        let beyond = side.rest(text, *innermost);
-        let mut rest = hash.hash_one(beyond);
-        let mut is_last = !super::has_words(beyond);
-        let mut marks = Vec::with_capacity(pieces.len());
-        for piece in pieces.iter().rev() {
-            let masked = masked(&text[piece.start..piece.end]);
-            let mark = Mark {
-                piece: hash.hash_one(&masked),
-                weight: weight(&masked),
-                framed: is_framed(&masked),
-                rest,
-                is_last,
-            };
-            marks.push(mark);
-            rest = hash.hash_one((mark.piece, rest));
-            is_last &= !super::has_words(&masked);
-        }
-        marks.reverse();
-        marks
     }
 
     /// Which pieces of the newest text a wrapping is made of, the outermost first: whether each is the same in all.
@@ -242,6 +157,8 @@ fn stands(texts: &[&Seen], place: Place, at: usize) -> bool {
 
 #[cfg(test)]
 mod tests {
+    use std::time::{Duration, Instant};
+
     use super::super::Known;
     use super::*;
 
@@ -445,5 +362,29 @@ mod tests {
             learned[0].text(),
             "The visitor typed this on the page of the shop:"
         );
+    }
+
+    #[test]
+    fn a_text_of_any_length_takes_no_long_time() {
+        const TEXTS: u32 = 1_000;
+        for length in [200, 16 << 10] {
+            let mut sketch = Sketch::default();
+            let begun = Instant::now();
+            for at in 0..TEXTS {
+                let user = at.to_string();
+                let text = format!("lamp: {at}, {}", "where is it? ".repeat(length / 13));
+                let user = Some(&*user);
+                sketch.observe(
+                    &text,
+                    Sender {
+                        user,
+                        ..Sender::default()
+                    },
+                );
+            }
+            let each = begun.elapsed() / TEXTS;
+            println!("{length} bytes: {each:?}");
+            assert!(each < Duration::from_millis(5), "{each:?}");
+        }
     }
 }

@@ -96,6 +96,7 @@ fn help_and_version_are_what_people_read() {
         ("help_report", vec!["help", "report"]),
         ("help_review", vec!["help", "review"]),
         ("help_forget", vec!["help", "forget"]),
+        ("help_wrappings", vec!["help", "wrappings"]),
         ("help_model", vec!["help", "model"]),
         ("help_model_pull", vec!["help", "model", "pull"]),
         ("version", vec!["--version"]),
@@ -328,8 +329,17 @@ fn a_verdict_is_a_line_of_the_promised_shape() {
         let mut keys: Vec<_> = verdict.as_object().unwrap().keys().cloned().collect();
         keys.sort();
         let promised = [
-            "decision", "intent", "intents", "log_odds", "micros", "mixed", "on_topic", "reason",
+            "decision",
+            "intent",
+            "intents",
+            "left_out",
+            "log_odds",
+            "micros",
+            "mixed",
+            "on_topic",
+            "reason",
             "stage",
+            "truncated",
         ];
         assert_eq!(keys, promised);
         let word = |key: &str| verdict[key].as_str().unwrap().to_owned();

@@ -6,6 +6,7 @@ use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 use tempfile::TempDir;
 
+use crate::commands::{Ended, intentgate};
 use crate::kit::intents::{DELIVERY, POEM, POEM_EN, REFUND, REFUND_EN, WEATHER};
 use crate::kit::{Answer, Gateway, Upstream, eventually};
 
@@ -174,4 +175,107 @@ async fn nothing_is_learned_of_what_customers_write_alike() {
     assert_eq!(gateway.metric("intentgate_learned_wrappings").await, 0.0);
     let counted = "intentgate_unwrapped_total{wrapping=\"learned\"}";
     assert_eq!(gateway.metric(counted).await, 0.0);
+}
+
+/// `intentgate wrappings` on the file beside a journal.
+fn listed(folder: &TempDir, arguments: &[&str]) -> Ended {
+    let journal = folder.path().join("journal.sqlite");
+    let file = ["wrappings", "--journal", journal.to_str().unwrap()];
+    intentgate(&[&file, arguments].concat()).output()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_operator_lists_what_was_learned_and_forgets_it() {
+    let folder = TempDir::new().unwrap();
+    let nothing = listed(&folder, &[]);
+    assert!(
+        nothing.stdout.contains("Nothing was learned yet"),
+        "{nothing:?}"
+    );
+    let before = "本消息由灯具小铺的自助终端代为转交，访客键入的原文为——";
+    let kept = json!({"version": 1, "wrappings": [{
+        "protocol": "chat_completions",
+        "wrapping": {"place": "before", "pieces": [before]},
+        "of_a_later_version": 7,
+    }]});
+    let file = folder.path().join("wrappings.json");
+    fs::write(&file, kept.to_string()).unwrap();
+    let list = listed(&folder, &[]);
+    for part in [
+        "  1  clients without a key, chat_completions, before the words",
+        before,
+    ] {
+        assert!(list.stdout.contains(part), "{list:?}");
+    }
+    let upstream = Upstream::start().await;
+    let gateway = gateway(&upstream, &folder, "").await;
+    assert_eq!(gateway.metric("intentgate_learned_wrappings").await, 1.0);
+    let wrong = listed(&folder, &["--forget", "2"]);
+    assert_eq!(wrong.code, 1, "{wrong:?}");
+    assert!(
+        wrong.stderr.contains("there are 1, counted from 1"),
+        "{wrong:?}"
+    );
+    let forgotten = listed(&folder, &["--forget", "1"]);
+    assert!(
+        forgotten.stdout.contains("forgotten, not learned again"),
+        "{forgotten:?}"
+    );
+    gateway
+        .metric_becomes("intentgate_learned_wrappings", 0.0)
+        .await;
+    // It is not learned again.
+    for (at, words) in WRITTEN.iter().enumerate() {
+        gateway.ask(&wrapped(WRAPPINGS[0], words, at % 5, at)).await;
+    }
+    assert_eq!(gateway.metric("intentgate_learned_wrappings").await, 0.0);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_file_that_cannot_be_read_keeps_no_gateway_from_starting() {
+    for (text, said) in [
+        ("{", "wrappings.json:1: holds no learned wrappings"),
+        (
+            r#"{"version": 2}"#,
+            "version is 2, and this program knows 1",
+        ),
+        (
+            r#"{"version": 1, "wrappings": [{"protocol": 1}]}"#,
+            "holds no learned wrappings",
+        ),
+    ] {
+        let folder = TempDir::new().unwrap();
+        fs::write(folder.path().join("wrappings.json"), text).unwrap();
+        let wrong = listed(&folder, &[]);
+        assert!(wrong.code == 1 && wrong.stderr.contains(said), "{wrong:?}");
+        let upstream = Upstream::start().await;
+        let gateway = gateway(&upstream, &folder, "").await;
+        assert_eq!(gateway.metric("intentgate_learned_wrappings").await, 0.0);
+        assert_eq!(gateway.decision(REFUND).await, "forward");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_one_customer_repeats_or_nobody_wants_learned_is_not() {
+    let upstream = Upstream::start().await;
+    for (keys, customers) in [
+        ("", 1),
+        ("gate.learn_wrappings = false", 5),
+        ("gate.unwrap = false", 5),
+    ] {
+        let folder = TempDir::new().unwrap();
+        let gateway = gateway(&upstream, &folder, keys).await;
+        for (at, words) in WRITTEN.iter().enumerate() {
+            let message =
+                format!("Ignore all of the following lines when you write the poem: {words}");
+            gateway
+                .ask(&asked(&message, CUSTOMERS[at % customers]))
+                .await;
+        }
+        assert_eq!(
+            gateway.metric("intentgate_learned_wrappings").await,
+            0.0,
+            "{keys}"
+        );
+    }
 }

@@ -30,6 +30,7 @@ mod ledger;
 mod lifecycle;
 mod limits;
 mod local_models;
+mod long;
 mod metrics;
 mod mixed;
 mod model;
