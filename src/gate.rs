@@ -12,6 +12,7 @@ mod notices;
 mod polarity;
 pub mod policy;
 mod reading;
+mod telling;
 
 use std::net::IpAddr;
 use std::sync::Arc;
@@ -255,7 +256,34 @@ impl Gate {
         while let Ok(Some(assessed)) = timeout_at(deadline, clauses.next()).await {
             evidence.clauses.push(assessed?);
         }
+        if reading.cut && policy::passes(snapshot, &evidence).is_none() && !telling::is_work(text) {
+            self.look_through(snapshot, text, &mut evidence).await?;
+        }
         Ok(evidence)
+    }
+
+    /// Looks for what a long text is about in all of it: of its passages the likeliest are judged as clauses.
+    async fn look_through(
+        &self,
+        snapshot: &Snapshot,
+        text: &str,
+        evidence: &mut Evidence,
+    ) -> Result<(), EmbedError> {
+        let score = |passage: &str| {
+            let read = self.embedder.read(&normalise(passage)).ok().flatten()?;
+            Some(snapshot.judge.verdict(Stage::Static, &read.mean).log_odds)
+        };
+        let (told, seen) = telling::telling(text, score);
+        if !told.is_empty() {
+            let left_out = text.len().saturating_sub(seen);
+            evidence.left_out = evidence.left_out.min(left_out);
+        }
+        for passage in told {
+            let passage = normalise(&passage).into_owned();
+            let assessed = self.assess(snapshot, &passage, self.config.stages).await?;
+            evidence.clauses.push(assessed);
+        }
+        Ok(())
     }
 
     /// Whether what the customer said before is the shop's business, or no clear stray from a conversation about it.

@@ -365,6 +365,10 @@ mod tests {
     }
 
     #[test]
+    #[expect(
+        clippy::print_stdout,
+        reason = "what was measured is shown with --nocapture"
+    )]
     fn a_text_of_any_length_takes_no_long_time() {
         const TEXTS: u32 = 1_000;
         for length in [200, 16 << 10] {
