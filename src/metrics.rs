@@ -220,8 +220,7 @@ impl Metrics {
                 "questions_truncated_total",
                 "Questions longer than the model reads, judged by parts.",
             )?,
-            left_out: register
-                .counter("question_bytes_left_out_total", "Bytes that were not read.")?,
+            left_out: register.counter("question_bytes_left_out_total", "Bytes not read.")?,
             mixed: register.counter(
                 "questions_mixed_total",
                 "Questions of which a part is off-topic.",
