@@ -39,7 +39,7 @@ pub use whole::WholeEvents;
 
 use crate::bare::is_bare;
 use crate::language::{Code, Localized, is_han, tell};
-use crate::wrapping::{self, Template, Wrapping};
+use crate::wrapping::{self, Known, Wrapping};
 use unpack::Coding;
 
 /// A protocol that is judged.
@@ -334,8 +334,8 @@ impl Prompt {
     /// The same with the customer's words alone, without what front ends put around them. What the message tells of
     /// the conversation serves where the request has none.
     #[must_use]
-    pub fn unwrapped(mut self, templates: &[Template]) -> Self {
-        let words = |said: String| match wrapping::unwrap(&said, templates) {
+    pub fn unwrapped(mut self, known: Known<'_>) -> Self {
+        let words = |said: String| match wrapping::unwrap(&said, known) {
             Some(found) => found.words,
             None => said,
         };
@@ -351,7 +351,7 @@ impl Prompt {
         } else if wrapping::is_harness(message) && self.context.follows_call() {
             // What began the loop was judged.
             self.text = Text::None;
-        } else if let Some(found) = wrapping::unwrap(message, templates) {
+        } else if let Some(found) = wrapping::unwrap(message, known) {
             self.wrapping = Some(found.wrapping);
             let Context {
                 user, assistant, ..

@@ -46,6 +46,15 @@ pub fn clauses(text: &str) -> Vec<&str> {
     }
 }
 
+/// Each run of `count` neighbouring pieces of a text, in order; all of it where there are fewer.
+pub fn neighbours(text: &str, count: usize) -> Vec<Range<usize>> {
+    let mut pieces = pieces(text);
+    pieces.retain(|piece| text[piece.clone()].contains(char::is_alphanumeric));
+    let runs = pieces.windows(count.clamp(1, pieces.len().max(1)));
+    let whole = |run: &[Range<usize>]| Some(run.first()?.start..run.last()?.end);
+    runs.filter_map(whole).collect()
+}
+
 /// Neighbours joined, as many to each clause, and each clause reaching to the next.
 fn joined<'a>(text: &'a str, pieces: &[Range<usize>]) -> Vec<&'a str> {
     let start = |clause: usize| match clause {

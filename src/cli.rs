@@ -18,6 +18,7 @@ mod review;
 mod self_test;
 pub mod serve;
 mod terminal;
+mod wrappings;
 
 use std::path::PathBuf;
 
@@ -60,6 +61,7 @@ enum Command {
     Review(review::Review),
     Find(find::Find),
     Forget(forget::Forget),
+    Wrappings(wrappings::Wrappings),
     /// List embedding models, pull one, try one, compare two
     Model(model::ModelCommand),
 }
@@ -88,6 +90,7 @@ pub fn run(cli: Cli) -> anyhow::Result<()> {
         Command::Review(review) => review.run(&config),
         Command::Find(find) => find.run(&config),
         Command::Forget(forget) => forget.run(&config),
+        Command::Wrappings(wrappings) => wrappings.run(&config),
         Command::Model(model) => runtime.block_on(model.run(config)),
     }
 }

@@ -6,11 +6,15 @@
 
 mod asking;
 pub mod course;
+pub mod kept;
+pub mod learning;
 mod notices;
 mod polarity;
 pub mod policy;
 mod reading;
+mod telling;
 
+use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -24,7 +28,10 @@ use crate::embed::{EmbedError, Embedder, Embedding, TokenVectors};
 use crate::intent::Action;
 use crate::judge::Judge;
 use crate::snapshot::Snapshot;
+use crate::text::normalise;
 use crate::verdict::{Assessment, Decision, Reason, Stage, Timings};
+use crate::wrapping::{Known, Learned};
+use learning::{Learning, Origin};
 use notices::Notices;
 use policy::{Evidence, Policy};
 use reading::Readings;
@@ -35,6 +42,7 @@ pub struct Gate {
     embedder: Arc<Embedder>,
     notices: Arc<Notices>,
     readings: Readings,
+    learning: Arc<Learning>,
     config: config::Gate,
 }
 
@@ -56,6 +64,7 @@ impl Gate {
             embedder: embedder.into(),
             notices: Arc::default(),
             readings: Readings::new(),
+            learning: Arc::default(),
             config: config.clone(),
         }
     }
@@ -79,12 +88,61 @@ impl Gate {
         &self.embedder
     }
 
-    /// The prompt with the customer's words alone, as far as the operator wants them looked for.
-    pub fn unwrapped(&self, prompt: Prompt) -> Prompt {
-        match self.config.unwrap {
-            true => prompt.unwrapped(&self.config.question),
-            false => prompt,
+    /// The same gate with what was learned of front ends.
+    #[must_use]
+    pub fn with(self, learning: Arc<Learning>) -> Self {
+        Gate { learning, ..self }
+    }
+
+    /// What was learned of front ends.
+    pub fn learning(&self) -> &Learning {
+        &self.learning
+    }
+
+    /// The prompt with the customer's words alone, as far as the operator wants them looked for. What was learned is
+    /// of the front end that sends it, where that is known.
+    pub fn unwrapped(
+        &self,
+        snapshot: &Snapshot,
+        prompt: Prompt,
+        origin: Option<&Origin>,
+    ) -> Prompt {
+        if !self.config.unwrap {
+            return prompt;
         }
+        let origin = origin.filter(|_| self.config.learn_wrappings);
+        let learned = origin.and_then(|origin| self.learning.of(origin));
+        prompt.unwrapped(Known {
+            templates: &self.config.question,
+            learned: learned.as_deref().unwrap_or_default(),
+            replies: Some(&snapshot.replies),
+        })
+    }
+
+    /// Notes what is judged of a message, and returns the wrapping that it shares with others of its front end, where
+    /// that is new.
+    pub fn observe(
+        &self,
+        origin: &Origin,
+        prompt: &Prompt,
+        address: Option<IpAddr>,
+    ) -> Option<Learned> {
+        let learns = self.config.unwrap && self.config.learn_wrappings;
+        learns.then(|| self.learning.observe(origin, prompt, address))?
+    }
+
+    /// Takes a wrapping off from here on, unless it may be what customers ask.
+    pub async fn learn(&self, snapshot: &Snapshot, origin: &Origin, learned: Learned) {
+        if learned.could_be_said() {
+            let text = normalise(&learned.text()).into_owned();
+            let assessed = self.assess(snapshot, &text, self.config.stages).await;
+            // What cannot be judged now is met again.
+            let Ok(assessed) = assessed else { return };
+            if assessed.assessment.verdict.log_odds >= snapshot.judge.thresholds.sure {
+                return self.learning.refuse(learned);
+            }
+        }
+        self.learning.add(origin, learned);
     }
 
     /// What the operator wants done where it is not plain.
@@ -157,6 +215,9 @@ impl Gate {
         let question = self.assess(snapshot, read, stages).await?;
         let mut evidence = Evidence::of(question, read, reading.says_nothing);
         evidence.cut = reading.cut;
+        if reading.cut {
+            evidence.left_out = text.len().saturating_sub(reading.seen);
+        }
         let before = context.assistant.as_ref();
         evidence.in_conversation =
             before.is_some() || context.user.is_some() || context.kept_upstream;
@@ -195,7 +256,34 @@ impl Gate {
         while let Ok(Some(assessed)) = timeout_at(deadline, clauses.next()).await {
             evidence.clauses.push(assessed?);
         }
+        if reading.cut && policy::passes(snapshot, &evidence).is_none() && !telling::is_work(text) {
+            self.look_through(snapshot, text, &mut evidence).await?;
+        }
         Ok(evidence)
+    }
+
+    /// Looks for what a long text is about in all of it: of its passages the likeliest are judged as clauses.
+    async fn look_through(
+        &self,
+        snapshot: &Snapshot,
+        text: &str,
+        evidence: &mut Evidence,
+    ) -> Result<(), EmbedError> {
+        let score = |passage: &str| {
+            let read = self.embedder.read(&normalise(passage)).ok().flatten()?;
+            Some(snapshot.judge.verdict(Stage::Static, &read.mean).log_odds)
+        };
+        let (told, seen) = telling::telling(text, score);
+        if !told.is_empty() {
+            let left_out = text.len().saturating_sub(seen);
+            evidence.left_out = evidence.left_out.min(left_out);
+        }
+        for passage in told {
+            let passage = normalise(&passage).into_owned();
+            let assessed = self.assess(snapshot, &passage, self.config.stages).await?;
+            evidence.clauses.push(assessed);
+        }
+        Ok(())
     }
 
     /// Whether what the customer said before is the shop's business, or no clear stray from a conversation about it.

@@ -5,6 +5,8 @@ mod embeddings;
 mod expected;
 mod register;
 
+#[cfg(target_os = "linux")]
+use prometheus::process_collector::ProcessCollector;
 use prometheus::{
     CounterVec, Encoder, Gauge, GaugeVec, Histogram, HistogramVec, IntCounter, IntCounterVec,
     IntGauge, IntGaugeVec, Registry, TextEncoder,
@@ -48,13 +50,14 @@ pub struct Metrics {
     pub unwrapped: IntCounterVec,
     /// Requests that went upstream unjudged, by reason.
     pub gate_bypassed: IntCounterVec,
-    /// Decisions that were not acted upon, by what would have been done, for which intent, and why it was not:
-    /// `shadow` or `audit`.
+    /// Decisions that were not acted upon, by what would have been done, for which intent, why (`shadow`, `audit`).
     pub gate_waived: IntCounterVec,
     /// Requests that the gateway turned away or had no reply for, by the code of the error that the client saw.
     pub requests_refused: IntCounterVec,
     /// Questions longer than what is read of one; they were judged by their beginning, their end and parts between.
     pub truncated: IntCounter,
+    /// Bytes of long questions that were not read.
+    pub left_out: IntCounter,
     /// Questions of which a part is off-topic.
     pub mixed: IntCounter,
     /// Requests in flight, running streams included.
@@ -222,8 +225,9 @@ impl Metrics {
             )?,
             truncated: register.counter(
                 "questions_truncated_total",
-                "Questions longer than the model reads, judged by their beginning.",
+                "Questions longer than the model reads, judged by parts.",
             )?,
+            left_out: register.counter("question_bytes_left_out_total", "Bytes not read.")?,
             mixed: register.counter(
                 "questions_mixed_total",
                 "Questions of which a part is off-topic.",
@@ -357,9 +361,7 @@ impl Metrics {
         };
         metrics.preset();
         #[cfg(target_os = "linux")]
-        registry.register(Box::new(
-            prometheus::process_collector::ProcessCollector::for_self(),
-        ))?;
+        registry.register(Box::new(ProcessCollector::for_self()))?;
         Ok(metrics)
     }
 
@@ -375,11 +377,12 @@ impl Metrics {
         for action in ["forward", "clarify", "reject"] {
             self.grey.with_label_values(&[action]);
         }
-        for kind in ["prompt", "completion"] {
-            self.tokens_saved.with_label_values(&[kind]);
+        for kind in ["prompt", "completion", "cached_prompt"] {
             self.upstream_tokens.with_label_values(&[kind]);
         }
-        self.upstream_tokens.with_label_values(&["cached_prompt"]);
+        for kind in ["prompt", "completion"] {
+            self.tokens_saved.with_label_values(&[kind]);
+        }
         for source in ["told", "counted", "unknown"] {
             self.upstream_usage.with_label_values(&[source]);
         }

@@ -27,6 +27,7 @@ use tower::{Layer, ServiceExt, service_fn};
 use crate::chat::Prompt;
 use crate::config::Mode;
 use crate::gate::course::Course;
+use crate::gate::learning::Origin;
 use crate::ledger::Ledger;
 use crate::metrics::Metrics;
 use crate::traces::Traces;
@@ -173,13 +174,16 @@ impl Journey<'_> {
         let coding = coding.map(HeaderValue::as_bytes);
         let most = settings.limits.body;
         let prompt = protocol.prompt_of(request.body(), coding, most);
-        let prompt = prompt.map(|prompt| settings.gate.unwrapped(prompt));
+        let origin = Origin::new(exchange.record.client.clone(), protocol);
+        let snapshot = &self.serving.snapshot;
+        let prompt = prompt.map(|prompt| settings.gate.unwrapped(snapshot, prompt, Some(&origin)));
         if let Ok(prompt) = &prompt {
             if let Some(wrapping) = prompt.wrapping {
                 let unwrapped = &self.metrics.unwrapped;
                 unwrapped.with_label_values(&[wrapping.as_str()]).inc();
             }
-            exchange.asked(prompt, &self.serving.snapshot, request.body());
+            exchange.asked(prompt, snapshot, request.body());
+            self.learn(origin, prompt, exchange);
         }
         let request = body::continued(request, protocol, prompt.as_ref().ok(), most);
         exchange.judging();
@@ -200,6 +204,19 @@ impl Journey<'_> {
             }
             Course::Refuse(reason) => Err(Refusal::Unjudged(reason)),
         }
+    }
+
+    /// Learns what the front end puts around the customers' words; what takes longer goes on beside the request.
+    fn learn(&self, origin: Origin, prompt: &Prompt, exchange: &Exchange) {
+        let gate = &self.serving.settings.gate;
+        let Some(learned) = gate.observe(&origin, prompt, exchange.address) else {
+            return;
+        };
+        let serving = self.serving.clone();
+        exchange.beside(async move {
+            let gate = &serving.settings.gate;
+            gate.learn(&serving.snapshot, &origin, learned).await;
+        });
     }
 
     /// Judges beside the upstream, which is asked at once: whoever only watches costs nobody time. What is not decided

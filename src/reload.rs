@@ -115,6 +115,8 @@ impl Reload {
     async fn look(&mut self) {
         self.look_at_config().await;
         self.look_at_intents().await;
+        let serving = self.live.current();
+        block_in_place(|| serving.settings.gate.learning().look());
     }
 
     fn folders(&self) -> Vec<PathBuf> {

@@ -23,6 +23,7 @@ use crate::language::Localized;
 use crate::problem::Problems;
 use crate::text::Vocabulary;
 use crate::verdict::Stage;
+use crate::wrapping::Replies;
 use material::{References, read_examples};
 pub use verdicts::Verdicts;
 
@@ -42,6 +43,8 @@ pub struct Snapshot {
     by_example: HashMap<u64, usize>,
     /// The words of the intents' examples.
     pub vocabulary: Vocabulary,
+    /// What is said to customers, by which it is known where they quote it.
+    pub replies: Replies,
     /// Verdicts on texts that have been asked before. A new snapshot begins with none.
     pub verdicts: Verdicts,
 }
@@ -60,6 +63,15 @@ fn by_example(intents: &[Intent]) -> HashMap<u64, usize> {
         examples.map(move |example| (hash(&example.read), place))
     });
     places.collect()
+}
+
+fn replies(intents: &[Intent], reject_reply: &Localized) -> Replies {
+    let own = intents.iter().filter_map(|intent| {
+        let declines = intent.action == Action::Reject;
+        Some((intent.reply.as_ref()?, declines))
+    });
+    let all = own.chain([(reject_reply, true)]);
+    Replies::of(all.flat_map(|(reply, declines)| reply.texts().map(move |text| (text, declines))))
 }
 
 impl Snapshot {
@@ -238,12 +250,14 @@ impl Preparation<'_> {
 
     fn snapshot(self, intents: Vec<Intent>, judge: Judge) -> Snapshot {
         let examples = intents.iter().flat_map(read_examples);
+        let reject_reply = self.context.default_reply();
         let vocabulary = block_in_place(|| Vocabulary::of(examples.map(String::as_str)));
         Snapshot {
             by_example: by_example(&intents),
             vocabulary,
+            replies: replies(&intents, &reject_reply),
             intents,
-            reject_reply: self.context.default_reply(),
+            reject_reply,
             judge,
             verdicts: Verdicts::new(),
         }

@@ -218,6 +218,8 @@ pub struct Judgement {
     pub assessment: Arc<Assessment>,
     /// Whether it is longer than what is read of a question.
     pub truncated: bool,
+    /// The bytes of it that were not read.
+    pub left_out: usize,
     /// Log-odds that decided: those of a follow-up where it was judged as one.
     pub log_odds: f64,
     /// Where the verdict came from for this question.

@@ -4,14 +4,21 @@
 //! around what a customer wrote. What is judged are the words; the bytes that are forwarded stay as they came. Each
 //! way of wrapping has a file of its own, and since one wrapping may hold another they are looked for in turn until
 //! none is found. Nothing is looked for in a text that has none of their marks, as most have none.
+//!
+//! What texts of one front end share is [learned](Learned) from a [sketch](Sketch) of them, which holds no text.
 
+mod cuts;
 mod envelope;
 mod fields;
 mod instructions;
 mod labels;
+mod learned;
 mod lines;
 mod mail;
 mod pieces;
+mod replies;
+mod seen;
+mod sketch;
 mod stamps;
 mod tags;
 mod tasks;
@@ -20,6 +27,10 @@ mod template;
 use std::borrow::Cow;
 
 use crate::text::excerpt;
+pub use learned::{Learned, Place};
+pub use replies::Replies;
+pub use seen::Sender;
+pub use sketch::Sketch;
 pub use tasks::{is_harness, is_task};
 pub use template::{Template, TemplateError};
 
@@ -60,6 +71,21 @@ pub enum Wrapping {
     Stamp,
     /// Sentences to an assistant.
     Instructions,
+    /// What many messages of one front end share.
+    Learned,
+    /// A reply of the gateway's own, quoted.
+    Quote,
+}
+
+/// What is known of the shop and of the front end, beside what is known of any.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Known<'a> {
+    /// Where the operator says that the words stand.
+    pub templates: &'a [Template],
+    /// What was learned of the front end.
+    pub learned: &'a [Learned],
+    /// What the gateway says itself.
+    pub replies: Option<&'a Replies>,
 }
 
 /// One wrapping taken off.
@@ -93,17 +119,23 @@ impl Wrapping {
             Wrapping::Mail => "mail",
             Wrapping::Stamp => "stamp",
             Wrapping::Instructions => "instructions",
+            Wrapping::Learned => "learned",
+            Wrapping::Quote => "quote",
         }
     }
 }
 
-/// The customer's words in a message; none where nothing stands around them. The operator's templates come first.
-pub fn unwrap(message: &str, templates: &[Template]) -> Option<Found> {
+/// The customer's words in a message; none where nothing stands around them. The operator's templates come first, then
+/// what was learned of the front end, then what is known of any, then quotations.
+pub fn unwrap(message: &str, of: Known<'_>) -> Option<Found> {
     let kept = excerpt(message, LONGEST);
     let mut text = kept.trim().to_owned();
     let mut found: Option<Found> = None;
     for _ in 0..DEEPEST {
-        let part = template::unwrap(&text, templates).or_else(|| known(&text));
+        let part = template::unwrap(&text, of.templates)
+            .or_else(|| learned::unwrap(&text, of.learned))
+            .or_else(|| known(&text))
+            .or_else(|| of.replies?.unwrap(&text));
         let Some(part) = part else { break };
         let words = unquoted(&part.words).to_owned();
         let whole = found.get_or_insert_with(|| Found {

@@ -69,7 +69,7 @@ async fn explain(
     let prompt = line
         .prompt()
         .map_err(|phrase| anyhow::anyhow!("{}", phrase.here()))?;
-    let prompt = gate.unwrapped(prompt);
+    let prompt = gate.unwrapped(snapshot, prompt, None);
     let Text::Question(words) = &prompt.text else {
         let decision = gate.judge(snapshot, &prompt).await;
         print_decision(snapshot, &decision, text);
@@ -201,11 +201,14 @@ fn print_timings(judgement: &Judgement) {
     );
     println!("\n{}", paint(DIM, &line));
     if judgement.truncated {
+        let left_out = judgement.left_out;
         println!(
             "{}",
             say(
-                "文字太长，只看了开头、结尾和中间的几段。",
-                "The text is long; it was judged by its beginning, its end and parts between."
+                format!("文字太长，只看了开头、结尾和中间的几段；{left_out} 字节没有看。"),
+                format!(
+                    "The text is long; it was judged by its beginning, its end and parts between; {left_out} bytes were not read."
+                )
             )
         );
     }
@@ -253,7 +256,7 @@ async fn judge_line(
     let prompt = line
         .prompt()
         .map_err(|phrase| anyhow::anyhow!("{}", phrase.here()))?;
-    let prompt = gate.unwrapped(prompt);
+    let prompt = gate.unwrapped(snapshot, prompt, None);
     let decision = gate.judge(snapshot, &prompt).await;
     anyhow::ensure!(
         decision.judgement.is_some() || !matches!(prompt.text, Text::Question(_)),
@@ -281,6 +284,8 @@ fn verdict_line(decision: &Decision) -> serde_json::Value {
         "on_topic": judgement.map(Judgement::on_topic),
         "log_odds": judgement.map(|j| j.log_odds),
         "mixed": decision.mixed,
+        "truncated": judgement.is_some_and(|j| j.truncated),
+        "left_out": judgement.map_or(0, |j| j.left_out),
         "reason": decision.reason.explain().en,
         "stage": judgement.map(|j| j.stage.as_str()),
         "intents": intents,

@@ -170,7 +170,7 @@ async fn judge(
     let bar = terminal::bar(say("判断问题", "judging questions"));
     let mut decisions = stream::iter(questions)
         .map(|question| async move {
-            let prompt = gate.unwrapped(question.prompt.clone());
+            let prompt = gate.unwrapped(snapshot, question.prompt.clone(), None);
             gate.judge(snapshot, &prompt).await
         })
         .buffered(2 * gate.embedder().threads());

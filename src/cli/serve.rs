@@ -15,7 +15,9 @@ use crate::admin::Admin;
 use crate::config::Config;
 use crate::embed::Embedder;
 use crate::gate::Gate;
+use crate::gate::learning::Learning;
 use crate::intent::file::IntentFile;
+use crate::journal;
 use crate::language::say;
 use crate::ledger::Ledger;
 use crate::logging::{self, Level};
@@ -111,7 +113,10 @@ impl Gateway {
         let intents = Intents::new(&config, &embedder)?;
         let (snapshot, seen) = first_snapshot(&intents, &embedder).await?;
         let demo = demo_upstream(&config, &tasks).await?;
-        let gate = Gate::new(embedder.clone(), &config.gate);
+        let journal = journal::path(&config.journal);
+        let kept = journal.as_deref().map(Learning::beside);
+        let learning = Arc::new(Learning::kept_in(kept));
+        let gate = Gate::new(embedder.clone(), &config.gate).with(learning);
         let settings = Settings::new(&config, gate, &metrics, demo.as_ref(), None)?;
         let (ledger, clerk) = Ledger::new(settings.terms.clone(), embedder.clone(), &metrics);
         let live = Arc::new(Live::new(Serving {
@@ -248,7 +253,7 @@ fn watch(
     embedder: Arc<Embedder>,
     level: Level,
 ) -> anyhow::Result<()> {
-    let live = live.clone();
+    let (live, learned) = (live.clone(), live.clone());
     if let Some(counts) = embedder.counts() {
         metrics.show_embeddings(counts)?;
     }
@@ -266,6 +271,11 @@ fn watch(
         "panics",
         "Panics that were caught since the start; each is a bug.",
         || panics::count() as f64,
+    )?;
+    metrics.watch(
+        "learned_wrappings",
+        "Wrappings that were learned of front ends and are taken off.",
+        move || learned.current().settings.gate.learning().count() as f64,
     )?;
     metrics.watch(
         "verdict_cache_entries",

@@ -43,6 +43,8 @@ pub struct Gate {
     pub question: Vec<Template>,
     /// Whether the customer's words are looked for within a message.
     pub unwrap: bool,
+    /// Whether what many messages of one front end share is learned, and then no longer judged.
+    pub learn_wrappings: bool,
     /// The reply of reject intents that have none of their own, and of the background.
     pub reject_reply: Localized,
 }
@@ -159,6 +161,7 @@ impl Default for Gate {
             stages: Stages::default(),
             question: Vec::new(),
             unwrap: true,
+            learn_wrappings: true,
             reject_reply: wording::rejection(),
         }
     }

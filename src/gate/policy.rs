@@ -45,6 +45,8 @@ pub struct Evidence {
     pub question: Assessed,
     /// Whether parts of it were read, since it is long.
     pub cut: bool,
+    /// The bytes of it that nobody read.
+    pub left_out: usize,
     /// Whether the turn before it was declined.
     pub declined: bool,
     /// Whether it was said in a conversation about the shop's business.
@@ -69,6 +71,7 @@ impl Evidence {
             says_nothing,
             question,
             cut: false,
+            left_out: 0,
             declined: false,
             follows_on: false,
             bare: false,
@@ -347,6 +350,7 @@ fn outcome(
         mixed,
         judgement: Some(Judgement {
             truncated: evidence.cut || read.assessment.truncated,
+            left_out: evidence.left_out,
             assessment: read.assessment.clone(),
             log_odds,
             stage: evidence.question.stage,

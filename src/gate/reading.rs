@@ -31,6 +31,8 @@ pub(super) struct Reading {
     pub(super) says_nothing: bool,
     /// Whether that is of parts of it.
     pub(super) cut: bool,
+    /// The bytes of the text that are read, as a whole or as clauses.
+    pub(super) seen: usize,
     /// Whether it has clauses, those included that say nothing by themselves.
     pub(super) parted: bool,
     /// The normal forms of its clauses that say something by themselves.
@@ -44,10 +46,15 @@ impl Reading {
         let parts = clauses(text);
         let spoken = parts.iter().filter(|part| !is_bare(part));
         let normal_form = normal(text, LONGEST_WHOLE);
+        let of_clauses = parts
+            .iter()
+            .map(|part| part.len().min(LONGEST_CLAUSE))
+            .sum();
         Reading {
             says_nothing: says_nothing(&normal_form),
             normal: normal_form,
             cut: text.len() > LONGEST_WHOLE,
+            seen: text.len().min(LONGEST_WHOLE).max(of_clauses),
             parted: !parts.is_empty(),
             clauses: spoken.map(|part| normal(part, LONGEST_CLAUSE)).collect(),
             second: OnceLock::new(),

@@ -30,6 +30,7 @@ impl Metrics {
         if let Some(judgement) = &decision.judgement {
             self.gate_log_odds.observe(judgement.log_odds);
             self.truncated.inc_by(judgement.truncated.into());
+            self.left_out.inc_by(judgement.left_out as u64);
         }
     }
 

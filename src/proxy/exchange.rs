@@ -140,6 +140,11 @@ impl Exchange {
         self.proxy.clone()
     }
 
+    /// Runs what the request brings about and does not wait for.
+    pub(super) fn beside(&self, task: impl Future<Output = ()> + Send + 'static) {
+        (self.proxy.spawn.0)(Box::pin(task));
+    }
+
     /// Notes what is to be judged.
     pub(super) fn asked(&mut self, prompt: &Prompt, snapshot: &Arc<Snapshot>, body: &Bytes) {
         self.record.model.clone_from(&prompt.reply.model);

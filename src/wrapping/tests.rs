@@ -30,7 +30,7 @@ fn questions(lang: &str) -> [&'static str; 3] {
 }
 
 fn words(message: &str) -> Option<String> {
-    unwrap(message, &[]).map(|found| found.words)
+    unwrap(message, Known::default()).map(|found| found.words)
 }
 
 #[test]
@@ -81,7 +81,7 @@ fn cards_have_no_words() {
 #[test]
 fn the_conversation_is_read_as_well() {
     let log = "顾客：鞋子开胶了\n客服：麻烦您提供一下订单号\n顾客：20240518";
-    let found = unwrap(log, &[]).unwrap();
+    let found = unwrap(log, Known::default()).unwrap();
     assert_eq!(found.words, "20240518");
     assert_eq!(found.before.as_deref(), Some("鞋子开胶了"));
     assert_eq!(found.said.as_deref(), Some("麻烦您提供一下订单号"));
@@ -93,7 +93,10 @@ fn the_operators_templates_come_first() {
     let template = Template::new("<<客人>> {question} <<完>>").unwrap();
     let found = unwrap(
         "店铺公告：满减\n<<客人>> 用户问题：能退吗 <<完>>\n回答：",
-        &[template],
+        Known {
+            templates: &[template],
+            ..Known::default()
+        },
     )
     .unwrap();
     assert_eq!(
@@ -175,7 +178,7 @@ proptest! {
     fn anything_is_read(
         text in ".{0,200}|[:：\n\\[\\]<>{}|\"「」『』“”«»【】〔〕>#*=\\-—~`@$/.,、。，()（）0-9 a用户问题客服答]{0,200}",
     ) {
-        if let Some(found) = unwrap(&text, &[]) {
+        if let Some(found) = unwrap(&text, Known::default()) {
             prop_assert!(found.words.len() <= text.len() + 4);
         }
         let _ = (is_task(&text), is_harness(&text));

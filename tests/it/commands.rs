@@ -97,6 +97,7 @@ fn help_and_version_are_what_people_read() {
         ("help_review", vec!["help", "review"]),
         ("help_find", vec!["help", "find"]),
         ("help_forget", vec!["help", "forget"]),
+        ("help_wrappings", vec!["help", "wrappings"]),
         ("help_model", vec!["help", "model"]),
         ("help_model_pull", vec!["help", "model", "pull"]),
         ("version", vec!["--version"]),
@@ -289,7 +290,7 @@ fn ask_says_when_a_text_was_too_long() {
     let long: String = (0..300).map(|n| format!("我的快递 {n} 到哪了 ")).collect();
     let run = intentgate(&["--intents", SMALL, "ask", &long]).output();
     assert_eq!(run.code, 0, "{run:?}");
-    let said = "\nThe text is long; it was judged by its beginning, its end and parts between.\n";
+    let said = "bytes were not read.\n";
     assert!(run.stdout.ends_with(said), "{}", run.stdout);
 }
 
@@ -329,8 +330,17 @@ fn a_verdict_is_a_line_of_the_promised_shape() {
         let mut keys: Vec<_> = verdict.as_object().unwrap().keys().cloned().collect();
         keys.sort();
         let promised = [
-            "decision", "intent", "intents", "log_odds", "micros", "mixed", "on_topic", "reason",
+            "decision",
+            "intent",
+            "intents",
+            "left_out",
+            "log_odds",
+            "micros",
+            "mixed",
+            "on_topic",
+            "reason",
             "stage",
+            "truncated",
         ];
         assert_eq!(keys, promised);
         let word = |key: &str| verdict[key].as_str().unwrap().to_owned();

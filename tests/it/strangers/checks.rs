@@ -16,7 +16,7 @@ use intentgate::clause::clauses;
 use intentgate::embed::{Manifest, Tokenizer};
 use intentgate::language::{Code, Localized, tell};
 use intentgate::text::{Vocabulary, normalise, second_reading};
-use intentgate::wrapping::{is_harness, is_task, unwrap};
+use intentgate::wrapping::{Known, Replies, Sender, Sketch, Wrapping, is_harness, is_task, unwrap};
 use serde_json::{Value, json};
 
 /// A check, by the name of its fuzz target.
@@ -491,8 +491,17 @@ fn are_clauses(text: &str) -> Vec<&str> {
 /// front end asks is so however often it is read.
 pub fn wrapping(bytes: &[u8]) {
     let text = String::from_utf8_lossy(bytes);
-    let found = unwrap(&text, &[]);
-    assert_eq!(found, unwrap(&text, &[]));
+    let found = unwrap(&text, Known::default());
+    assert_eq!(found, unwrap(&text, Known::default()));
+    // One text teaches nothing, and who quotes all of a reply says nothing beside it.
+    assert_eq!(Sketch::default().observe(&text, Sender::default()), None);
+    let replies = Replies::of([(&*text, true)].into_iter());
+    let known = Known {
+        replies: Some(&replies),
+        ..Known::default()
+    };
+    let quoted = unwrap(&text, known).filter(|found| found.wrapping == Wrapping::Quote);
+    assert_eq!(quoted, None);
     if let Some(found) = found {
         assert!(found.words.trim() == found.words, "{found:?} of {text:?}");
     }
