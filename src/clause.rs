@@ -2,9 +2,12 @@
 //!
 //! The rules are those of chat, where a space, a comma or 顺便 ends a clause as often as a full stop does.
 
+mod wishes;
+
 use std::ops::Range;
 
 use crate::language::is_han;
+pub use wishes::asks;
 
 /// Clauses of one text: a bound on the work that a text makes.
 const MOST_CLAUSES: usize = 16;

@@ -23,6 +23,7 @@ use tokio::time::{timeout, timeout_at};
 
 use crate::bare::is_bare;
 use crate::chat::{Context, Prompt, Text};
+use crate::clause::asks;
 use crate::config::{self, Mode, Stages};
 use crate::embed::{EmbedError, Embedder, Embedding, TokenVectors};
 use crate::intent::Action;
@@ -33,7 +34,7 @@ use crate::verdict::{Assessment, Decision, Reason, Stage, Timings};
 use crate::wrapping::{Known, Learned};
 use learning::{Learning, Origin};
 use notices::Notices;
-use policy::{Evidence, Policy};
+use policy::{Clause, Evidence, Policy};
 use reading::Readings;
 
 /// Judges prompts, and says what is done about the decision.
@@ -245,16 +246,23 @@ impl Gate {
             && let Some(latin) = reading.latin()
         {
             let latin = self.assess(snapshot, latin, stages).await?;
-            evidence.clauses.push(latin);
+            evidence.clauses.push(Clause {
+                assessed: latin,
+                asks: true,
+            });
         }
         // Two at a time, so that one long text does not fill the queue before others' questions; and what there is no
         // time for decides nothing.
         let deadline = tokio::time::Instant::now() + self.config.budget / 2;
         let clauses = reading.clauses.iter();
-        let clauses = clauses.map(|clause| self.assess(snapshot, clause, stages));
+        let clauses = clauses.map(async |clause| {
+            let assessed = self.assess(snapshot, clause, stages).await?;
+            let asks = asks(clause);
+            Ok::<_, EmbedError>(Clause { assessed, asks })
+        });
         let mut clauses = stream::iter(clauses.collect::<Vec<_>>()).buffered(2);
-        while let Ok(Some(assessed)) = timeout_at(deadline, clauses.next()).await {
-            evidence.clauses.push(assessed?);
+        while let Ok(Some(clause)) = timeout_at(deadline, clauses.next()).await {
+            evidence.clauses.push(clause?);
         }
         if reading.cut && policy::passes(snapshot, &evidence).is_none() && !telling::is_work(text) {
             self.look_through(snapshot, text, &mut evidence).await?;
@@ -281,7 +289,8 @@ impl Gate {
         for passage in told {
             let passage = normalise(&passage).into_owned();
             let assessed = self.assess(snapshot, &passage, self.config.stages).await?;
-            evidence.clauses.push(assessed);
+            let asks = asks(&passage);
+            evidence.clauses.push(Clause { assessed, asks });
         }
         Ok(())
     }

@@ -18,6 +18,10 @@ const CLEARLY: f64 = 3.0;
 /// above what is sure for a question.
 const PLAINLY: f64 = 2.0;
 
+/// A story of a customer's looks no more off-topic than this as a whole; below it only a clause that asks for something
+/// speaks for the text.
+const LEAST_OF_STORY: f64 = -2.0;
+
 /// What gives a detail that was asked for is off-topic below this only: names, titles and what is to be engraved are
 /// about anything.
 const LEAST_OF_DETAIL: f64 = -4.5;
@@ -32,6 +36,21 @@ pub struct Policy {
     pub grey: Grey,
     /// About a question of which a part is off-topic.
     pub mixed: Mixed,
+}
+
+/// A part of a text.
+#[derive(Clone, Debug)]
+pub struct Clause {
+    /// The verdict on it.
+    pub assessed: Assessed,
+    /// Whether it asks for something, or may.
+    pub asks: bool,
+}
+
+impl Clause {
+    fn verdict(&self) -> &Verdict {
+        &self.assessed.assessment.verdict
+    }
 }
 
 /// What a decision rests on.
@@ -59,8 +78,8 @@ pub struct Evidence {
     pub asked: bool,
     /// What may have been meant by it, by its sound or its spelling, and the verdict on that.
     pub second: Option<(String, Assessed)>,
-    /// The verdicts on its clauses.
-    pub clauses: Vec<Assessed>,
+    /// Its clauses.
+    pub clauses: Vec<Clause>,
 }
 
 impl Evidence {
@@ -89,8 +108,8 @@ impl Evidence {
         let unreadable = one_letter || !self.question.assessment.readable;
         // What is hidden among characters that nobody reads is read.
         let hidden = self.clauses.iter().any(|clause| {
-            let assessment = &clause.assessment;
-            assessment.readable && assessment.verdict.log_odds < thresholds.clause
+            let readable = clause.assessed.assessment.readable;
+            readable && clause.verdict().log_odds < thresholds.clause
         });
         unreadable && !hidden || self.says_nothing
     }
@@ -135,17 +154,16 @@ pub fn passes(snapshot: &Snapshot, evidence: &Evidence) -> Option<Reason> {
             threshold: follow_up,
         });
     }
-    let reaches = |assessed: &Assessed, least| assessed.assessment.verdict.log_odds >= least;
-    if evidence
-        .second
-        .iter()
-        .any(|(_, second)| reaches(second, threshold))
-    {
+    let second = evidence.second.as_ref();
+    let second = second.map(|(_, second)| second.assessment.verdict.log_odds);
+    if second.is_some_and(|second| second >= threshold) {
         return Some(Reason::SecondReading { threshold });
     }
     let threshold = thresholds.sure + PLAINLY;
+    // What is stated in a task, and in a text that is plainly something else, is no wish of the customer's.
+    let is_story = verdict.log_odds >= LEAST_OF_STORY;
     let mut clauses = evidence.clauses.iter();
-    if clauses.any(|clause| reaches(clause, threshold)) {
+    if clauses.any(|clause| clause.verdict().log_odds >= threshold && (clause.asks || is_story)) {
         return Some(Reason::BusinessClause { threshold });
     }
     // Whoever begins with a greeting or a number has asked nothing yet.
@@ -230,8 +248,8 @@ pub fn decide(snapshot: &Snapshot, policy: Policy, evidence: &Evidence) -> Decis
 }
 
 /// Whether a clause is about something that has no fixed reply.
-fn says_other(clause: &Assessed) -> bool {
-    clause.assessment.verdict.lead_of(Action::Answer) <= 0.0
+fn says_other(clause: &Clause) -> bool {
+    clause.verdict().lead_of(Action::Answer) <= 0.0
 }
 
 /// Whether something is left open that a fixed reply would pass over: a question of the assistant's, or a conversation
@@ -258,8 +276,8 @@ fn says_no_more(text: &str, example: &str) -> bool {
 }
 
 /// Whether a clause is off-topic, and more than small talk.
-fn strays(snapshot: &Snapshot, evidence: &Evidence, clause: &Assessed) -> bool {
-    let verdict = &clause.assessment.verdict;
+fn strays(snapshot: &Snapshot, evidence: &Evidence, clause: &Clause) -> bool {
+    let verdict = clause.verdict();
     let threshold = snapshot.judge.thresholds.clause;
     let follows_on = evidence.follows_on && verdict.as_follow_up >= threshold;
     verdict.log_odds < threshold && !verdict.small_talk && !follows_on
@@ -341,7 +359,8 @@ fn outcome(
     };
     let second = evidence.second.as_ref().map(|(_, second)| second);
     let looked_at = [Some(&evidence.question), second];
-    let looked_at = looked_at.into_iter().flatten().chain(&evidence.clauses);
+    let clauses = evidence.clauses.iter().map(|clause| &clause.assessed);
+    let looked_at = looked_at.into_iter().flatten().chain(clauses);
     Decision {
         action,
         topic: candidate.map(|candidate| candidate.topic.clone()),

@@ -18,8 +18,8 @@ const EDGE: usize = 300;
 /// Work on a text, of which a sentence or two may be about anything.
 static WORK: Pattern = Pattern::new(|| {
     compiled(concat!(
-        r"(?i)\b(?:translat\w+|proofread\w*|rewrite|rephrase|paraphrase|summari[sz]e|essay|poem|python|rust|javascript)\b|",
-        r"\bwrite (?:an?|me|the|some)\b|翻译|润色|校对|改写|扩写|缩写|续写|错别字|病句|作文|概括|代码|总结(?:一下|下面|以下)|写(?:一?[个篇首段份])",
+        r"(?i)\b(?:translat\w+|proofread\w*|re-?writ\w+|rephras\w*|paraphras\w*|summari[sz]\w+|essay|poem|python|rust|javascript|java|html|curriculum vitae)\b|",
+        r"\b(?:write|create|generate|draft|compose) (?:an?|me|the|some|\d+|user)\b|^\s*(?:import|package|#include|def|class|public|func|const|let|var) \w|题目背景|题目描述|输入格式|样例|翻译|润色|校对|改写|扩写|缩写|续写|错别字|病句|作文|概括|代码|总结(?:一下|下面|以下)|写(?:一?[个篇首段份])",
     ))
 });
 

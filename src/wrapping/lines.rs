@@ -35,12 +35,20 @@ fn question(pieces: &[Piece<'_>]) -> Option<String> {
         .filter_map(|(at, piece)| Some((sure(piece)?, at)))
         .collect();
     asked.sort_unstable();
-    let asked = || asked.iter().rev().map(|(_, at)| *at);
-    let open = asked().filter(|at| !is_answered(pieces, *at));
-    open.chain(asked()).find_map(|at| {
+    let asked = || asked.iter().rev();
+    let open = asked().filter(|(_, at)| !is_answered(pieces, *at));
+    let answered = asked().filter(|(_, at)| !is_input(pieces[*at].name));
+    open.chain(answered).find_map(|(_, at)| {
+        let at = *at;
         let words = content(pieces, at);
         has_words(&words).then_some(words)
     })
+}
+
+/// Whether a label names an input, which has an output in the examples of exercises.
+fn is_input(name: Option<&str>) -> bool {
+    let name = name.unwrap_or_default().trim().to_lowercase();
+    ["输入", "輸入", "input"].iter().any(|input| name == *input)
 }
 
 /// Whether an answer stands behind a question, as in an example.
