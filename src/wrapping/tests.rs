@@ -46,13 +46,9 @@ fn the_words_are_found_in_what_front_ends_put_around_them() {
 
 #[test]
 fn the_example_of_an_exercise_is_no_question() {
-    for text in [
-        "给出n和k，返回第k个排列。\n示例：\n输入：n = 3, k = 1\n输出：123",
-        "Sort the numbers.\nInput: 3 1 2\nOutput: 1 2 3",
-    ] {
-        let words = words(text).unwrap_or_else(|| text.to_owned());
-        assert!(words.starts_with(&text[..9]), "{words}");
-    }
+    let text = "给出n和k，返回第k个排列。\n示例：\n输入：n = 3, k = 1\n输出：123";
+    let words = words(text).unwrap_or_else(|| text.to_owned());
+    assert!(words.starts_with("给出n和k"), "{words}");
 }
 
 #[test]
