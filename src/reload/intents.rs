@@ -8,7 +8,7 @@ use crate::embed::Embedder;
 use crate::embed::store::{self, Outlook, Store};
 use crate::intent::Intent;
 use crate::intent::file::{self, Context, IntentFile};
-use crate::language::say;
+use crate::language::{Phrase, say};
 use crate::problem::Problems;
 use crate::snapshot::{Preparation, PrepareError, Review, Snapshot};
 
@@ -139,10 +139,21 @@ fn difference(before: &Outlook, now: &Outlook) -> String {
     let rejected = change(before.rejected, now.rejected);
     let caught = change(before.caught, now.caught);
     let (old, new) = (&before.model, &now.model);
+    let what = match old == new {
+        true => Phrase::new(
+            format!("{new} 换了版本"),
+            format!("{new} is another version"),
+        ),
+        false => Phrase::new(
+            format!("模型由 {old} 换成 {new}"),
+            format!("{new} took the place of {old}"),
+        ),
+    };
     say(
-        format!("模型由 {old} 换成 {new}：预计误拒 {rejected}，预计拦下 {caught}。"),
+        format!("{}：预计误拒 {rejected}，预计拦下 {caught}。", what.zh),
         format!(
-            "{new} took the place of {old}: expected to be rejected by mistake {rejected}, to be caught {caught}."
+            "{}: expected to be rejected by mistake {rejected}, to be caught {caught}.",
+            what.en
         ),
     )
 }
