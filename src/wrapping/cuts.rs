@@ -151,7 +151,7 @@ fn changes(word: &str) -> bool {
         let end = word.strip_prefix(*time);
         end.is_some_and(|end| ENDS.contains(&end))
     };
-    word.contains(|c: char| c.is_ascii_digit()) || TIMES.iter().any(|each| time(each))
+    word.contains(|c: char| c.is_ascii_digit()) || TIMES.iter().any(time)
 }
 
 /// The bytes of a day of the week or a time of day at the beginning.
