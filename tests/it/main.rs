@@ -38,6 +38,7 @@ mod mixed;
 mod model;
 mod modes;
 mod policy;
+mod private;
 mod protocols;
 mod proxy;
 mod real_models;
