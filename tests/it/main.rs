@@ -61,6 +61,7 @@ mod streams;
 mod tls;
 mod tokens;
 mod traces;
+mod unit;
 mod upstreams;
 mod wire;
 mod wire_forms;
