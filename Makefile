@@ -21,7 +21,7 @@ help:
 	@echo "make fuzz         every parser of strangers' bytes, SECONDS (300) each; TARGETS names some"
 	@echo "make bench        what a verdict and a request cost"
 	@echo "make bench-proxy  what the gateway adds to a request, beside nginx"
-	@echo "make soak         20 minutes of mixed load with faults, edits and restarts of the upstream"
+	@echo "make soak         a thousand reloads, then 20 minutes of mixed load with faults, edits and restarts of the upstream"
 	@echo "make idle-streams the memory of 10,000 streams that say nothing"
 	@echo "make model        rebuild the bundled model and hold it against the committed one"
 	@echo "make install      program, model, intents and ONNX Runtime below PREFIX (/usr/local), within DESTDIR"
@@ -66,6 +66,7 @@ bench-proxy: build
 	scripts/bench-proxy.sh $(BINARY)
 
 soak: build
+	cargo test --locked --test it -- --ignored a_thousand_reloads
 	scripts/soak.py --binary $(BINARY)
 
 idle-streams: build

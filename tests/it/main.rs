@@ -27,6 +27,7 @@ mod journal_lost;
 mod kit;
 mod languages;
 mod layers;
+mod leaks;
 mod learned;
 mod ledger;
 mod lifecycle;
