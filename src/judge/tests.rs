@@ -262,7 +262,6 @@ fn what_is_promised_holds_for_those_who_ask_about_few_things() {
         });
         let share = rejected.count() as f64 / asked.len() as f64;
         let (low, high) = judge.promise.questions.unwrap().interval;
-        println!("{share:.4} in {low:.4} to {high:.4}");
         // As it is printed, in tenths of a per cent.
         held += usize::from((low - 5e-4..=high + 5e-4).contains(&share));
     }
