@@ -1,6 +1,6 @@
 # Two commands are enough: `make run` and `make test`. `make help` lists the rest.
 
-.PHONY: help build run demo test attack simulate lint fuzz bench bench-proxy soak idle-streams model install clean
+.PHONY: help build run demo test attack simulate lint fuzz bench bench-proxy soak reproducible idle-streams model install clean
 
 BINARY := target/release/intentgate
 PREFIX ?= /usr/local
@@ -21,7 +21,8 @@ help:
 	@echo "make fuzz         every parser of strangers' bytes, SECONDS (300) each; TARGETS names some"
 	@echo "make bench        what a verdict and a request cost"
 	@echo "make bench-proxy  what the gateway adds to a request, beside nginx"
-	@echo "make soak         20 minutes of mixed load with faults, edits and restarts of the upstream"
+	@echo "make soak         a thousand reloads, then 20 minutes of mixed load with faults, edits and restarts of the upstream"
+	@echo "make reproducible two release builds in two folders, held against each other"
 	@echo "make idle-streams the memory of 10,000 streams that say nothing"
 	@echo "make model        rebuild the bundled model and hold it against the committed one"
 	@echo "make install      program, model, intents and ONNX Runtime below PREFIX (/usr/local), within DESTDIR"
@@ -66,7 +67,11 @@ bench-proxy: build
 	scripts/bench-proxy.sh $(BINARY)
 
 soak: build
+	cargo test --locked --test it -- --ignored a_thousand_reloads
 	scripts/soak.py --binary $(BINARY)
+
+reproducible:
+	scripts/reproducible.sh
 
 idle-streams: build
 	scripts/idle-streams.py --binary $(BINARY)

@@ -25,6 +25,7 @@ use std::path::PathBuf;
 use clap::{Parser, Subcommand};
 
 use crate::config::Config;
+use crate::memory;
 
 /// Keeps off-topic questions away from a shop's LLM: an OpenAI-compatible reverse proxy.
 #[derive(Debug, Parser)]
@@ -77,6 +78,8 @@ fn environment() -> impl Iterator<Item = (String, String)> {
 /// # Errors
 /// What went wrong, for people; [`exit::Exit::of`] tells the exit code.
 pub fn run(cli: Cli) -> anyhow::Result<()> {
+    // The configuration holds keys, and a journal customers' words.
+    memory::keep_private();
     let config = Config::load(cli.config, cli.intents, environment())?;
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .enable_all()

@@ -16,9 +16,13 @@ pub fn resident() -> Option<u64> {
     Some(kibibytes << 10)
 }
 
-/// Has a crash leave no image of the memory behind: it would hold keys and customers' words.
-pub fn leave_no_core() {
+/// Keeps the memory, which holds keys and customers' words, to the process: a crash leaves no image of it, and on
+/// Linux root alone may read it or attach to it from now on. A debugger that starts the program is there before.
+pub fn keep_private() {
     rlimit::setrlimit(rlimit::Resource::CORE, 0, 0).ok();
+    // The limit does not bind where the system pipes images to a program; this does.
+    #[cfg(target_os = "linux")]
+    rustix::process::set_dumpable_behavior(rustix::process::DumpableBehavior::NotDumpable).ok();
 }
 
 /// Has large pieces always come from the system, and go back to it. For the start of the process.

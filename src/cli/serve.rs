@@ -97,7 +97,6 @@ impl Gateway {
     /// Whatever keeps the gateway from serving: files, model, ports.
     pub async fn start(config: Config, level: Level) -> anyhow::Result<Gateway> {
         memory::return_large_pieces();
-        memory::leave_no_core();
         let tls = tls(&config.server)?;
         let (tasks, exports) = (Tasks::default(), Tasks::default());
         let admin_tasks = Tasks::default();

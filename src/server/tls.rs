@@ -16,7 +16,14 @@ use crate::problem::{Problem, Problems};
 /// The certificate that new connections are shown. Clones share it.
 #[derive(Clone, Debug)]
 pub struct Tls {
-    current: Arc<ArcSwap<ServerConfig>>,
+    current: Arc<ArcSwap<Shown>>,
+}
+
+/// A certificate with those that it rests on, and what connections need to show it.
+#[derive(Debug)]
+struct Shown {
+    chain: Vec<CertificateDer<'static>>,
+    config: Arc<ServerConfig>,
 }
 
 /// Why a certificate cannot be used.
@@ -39,29 +46,33 @@ impl Tls {
     /// # Errors
     /// Files that cannot be read or do not go together.
     pub fn load(certificate: &Path, key: &Path) -> Result<Self, TlsError> {
-        let config = read(certificate, key)?;
+        let shown = read(certificate, key)?;
         Ok(Tls {
-            current: Arc::new(ArcSwap::from_pointee(config)),
+            current: Arc::new(ArcSwap::from_pointee(shown)),
         })
     }
 
     /// Reads both again; connections from now on are shown what they hold. After an error, what was loaded
-    /// before stays.
+    /// before stays. Clients resume their sessions as long as the certificate is the same; who came by another is to
+    /// see the new one.
     ///
     /// # Errors
     /// As with [`Tls::load`].
     pub fn replace(&self, certificate: &Path, key: &Path) -> Result<(), TlsError> {
-        self.current.store(Arc::new(read(certificate, key)?));
+        let shown = read(certificate, key)?;
+        if shown.chain != self.current.load().chain {
+            self.current.store(Arc::new(shown));
+        }
         Ok(())
     }
 
     /// Shakes hands for one connection, with the certificate of now.
     pub(super) fn acceptor(&self) -> TlsAcceptor {
-        TlsAcceptor::from(self.current.load_full())
+        TlsAcceptor::from(self.current.load().config.clone())
     }
 }
 
-fn read(certificate: &Path, key: &Path) -> Result<ServerConfig, TlsError> {
+fn read(certificate: &Path, key: &Path) -> Result<Shown, TlsError> {
     let of = |path: &Path| {
         let path = path.to_owned();
         move |error| TlsError::File(path, error)
@@ -79,10 +90,13 @@ fn read(certificate: &Path, key: &Path) -> Result<ServerConfig, TlsError> {
         .with_safe_default_protocol_versions()
         .map_err(unusable)?
         .with_no_client_auth()
-        .with_single_cert(chain, secret)
+        .with_single_cert(chain.clone(), secret)
         .map_err(unusable)?;
     config.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
-    Ok(config)
+    Ok(Shown {
+        chain,
+        config: Arc::new(config),
+    })
 }
 
 impl TlsError {

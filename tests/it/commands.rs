@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 
-const BINARY: &str = env!("CARGO_BIN_EXE_intentgate");
+pub(crate) const BINARY: &str = env!("CARGO_BIN_EXE_intentgate");
 
 /// A run of the binary that takes nothing from the environment the tests are run in.
 pub(crate) struct Run(pub(crate) Command, Vec<u8>);
@@ -23,7 +23,11 @@ pub(crate) struct Ended {
 /// The binary with these arguments, in English, and without the background: thousands of rows take long to
 /// embed and to fit. Tests that are about them turn it on.
 pub(crate) fn intentgate(arguments: &[&str]) -> Run {
-    let mut command = Command::new(BINARY);
+    intentgate_by(Command::new(BINARY), arguments)
+}
+
+/// The same, started by `command`.
+pub(crate) fn intentgate_by(mut command: Command, arguments: &[&str]) -> Run {
     for (name, _) in std::env::vars_os() {
         let name = name.to_string_lossy();
         if name.starts_with("INTENTGATE_") || name.starts_with("LC_") || name == "ORT_DYLIB_PATH" {

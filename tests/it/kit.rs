@@ -6,6 +6,7 @@ pub(crate) mod intents;
 pub(crate) mod journal;
 mod judging;
 pub(crate) mod log;
+mod process;
 mod protocols;
 mod raw;
 mod reply;
@@ -20,6 +21,7 @@ use tokio::time::{Instant, sleep, timeout};
 
 pub(crate) use gateway::{Answer, Gateway, config_text};
 pub(crate) use judging::{Judging, lines};
+pub(crate) use process::Process;
 pub(crate) use protocols::{ask_in, check_error_in, check_reply_in};
 pub(crate) use raw::{raw, raw_bytes};
 pub(crate) use reply::{check_error, check_reply};

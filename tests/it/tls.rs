@@ -2,17 +2,27 @@
 
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use http::Version;
 use intentgate::language::Language;
 use intentgate::server::Tls;
 use tempfile::TempDir;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
+use tokio_rustls::TlsConnector;
+use tokio_rustls::rustls::pki_types::pem::PemObject;
+use tokio_rustls::rustls::pki_types::{CertificateDer, ServerName};
+use tokio_rustls::rustls::version::{TLS12, TLS13};
+use tokio_rustls::rustls::{ClientConfig, HandshakeKind, RootCertStore};
 
 use crate::kit::intents::{GREETING, GREETING_REPLY, REFUND};
 use crate::kit::{
-    Answer, COMPLETION, Gateway, Upstream, chat, check_reply, raw_bytes, self_signed, stream,
+    Answer, COMPLETION, Gateway, Upstream, chat, check_reply, config_text, intents, raw_bytes,
+    self_signed, soon, stream,
 };
+
+const RELOADED: &str = "intentgate_config_reloads_total{result=\"ok\"}";
 
 /// A certificate for localhost and its key, in files.
 struct Pair {
@@ -95,6 +105,65 @@ async fn raw_end(mut stream: TcpStream) -> usize {
     crate::kit::soon("the end of a silent connection", reading)
         .await
         .unwrap()
+}
+
+/// Asks over a connection of its own, and reads to its end: tickets come after the handshake.
+async fn handshake(client: &TlsConnector, gateway: &Gateway) -> HandshakeKind {
+    let stream = TcpStream::connect(gateway.address()).await.unwrap();
+    let name = ServerName::try_from("localhost").unwrap();
+    let mut stream = client.connect(name, stream).await.unwrap();
+    let request = b"GET /v1/models HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\n\r\n";
+    stream.write_all(request).await.unwrap();
+    let mut reply = Vec::new();
+    let reading = stream.read_to_end(&mut reply);
+    soon("the reply", reading).await.unwrap();
+    assert!(reply.starts_with(b"HTTP/1.1 200"), "{reply:?}");
+    stream.get_ref().1.handshake_kind().unwrap()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn sessions_are_resumed_after_a_reload_but_not_under_another_certificate() {
+    let upstream = Upstream::start().await;
+    let folder = intents::folder();
+    let file = folder.path().join("config.conf");
+    let write = |keys: &str| {
+        let tls = "server.tls_certificate = 'c.pem'\nserver.tls_key = 'k.pem'";
+        let keys = format!("{tls}\n{keys}");
+        fs::write(&file, config_text(folder.path(), &upstream.url(), &keys)).unwrap();
+    };
+    // Known before either is shown: a session is kept by the client that began it.
+    let second = self_signed(folder.path());
+    let pair = ["c.pem", "k.pem"].map(|name| fs::read(folder.path().join(name)).unwrap());
+    let first = self_signed(folder.path());
+    write("");
+    let gateway = Gateway::start_by_file(&file, folder.path()).await;
+    let clients = [&TLS12, &TLS13].map(|version| {
+        let mut roots = RootCertStore::empty();
+        for pem in [&first, &second] {
+            let root = CertificateDer::from_pem_slice(pem.as_bytes()).unwrap();
+            roots.add(root).unwrap();
+        }
+        let config = ClientConfig::builder_with_protocol_versions(&[version]);
+        let config = config.with_root_certificates(roots).with_no_client_auth();
+        TlsConnector::from(Arc::new(config))
+    });
+    let all = async |kind: HandshakeKind| {
+        for client in &clients {
+            assert_eq!(handshake(client, &gateway).await, kind);
+        }
+    };
+    all(HandshakeKind::Full).await;
+    all(HandshakeKind::Resumed).await;
+    write("gate.mode = 'shadow'");
+    gateway.metric_becomes(RELOADED, 1.0).await;
+    all(HandshakeKind::Resumed).await;
+
+    for (name, content) in ["k.pem", "c.pem"].iter().zip(pair.iter().rev()) {
+        fs::write(folder.path().join(name), content).unwrap();
+    }
+    gateway.metric_becomes(RELOADED, 2.0).await;
+    all(HandshakeKind::Full).await;
+    all(HandshakeKind::Resumed).await;
 }
 
 #[test]
