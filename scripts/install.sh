@@ -15,3 +15,4 @@ for model in models/*/manifest.json; do
 done
 install -Dm644 -t "$prefix/share/intentgate/intents" intents/*.toml
 install -Dm644 -t "$prefix/share/doc/intentgate" config.toml README.md README.zh-CN.md LICENSE-MIT LICENSE-APACHE
+install -Dm644 -t "$prefix/share/doc/intentgate/docs" docs/*.md docs/ask.svg docs/questions.jsonl

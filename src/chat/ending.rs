@@ -25,9 +25,13 @@ impl EndMark {
     pub fn of(protocol: Protocol) -> Self {
         EndMark {
             marks: match protocol {
-                Protocol::ChatCompletions | Protocol::Completions => {
-                    &[b"\"error\":{", b"\"error\": {"]
-                }
+                // There are servers that say why they stop, and no more.
+                Protocol::ChatCompletions | Protocol::Completions => &[
+                    b"\"finish_reason\":\"",
+                    b"\"finish_reason\": \"",
+                    b"\"error\":{",
+                    b"\"error\": {",
+                ],
                 Protocol::Responses => &[
                     b"\"response.completed\"",
                     b"\"response.failed\"",
@@ -123,6 +127,18 @@ mod tests {
                 "data: {\"a\":\"\\\"error\\\":{\"}\n\n",
                 "",
                 false,
+            ),
+            (
+                ChatCompletions,
+                "data: {\"finish_reason\":null}\n\n",
+                "",
+                false,
+            ),
+            (
+                ChatCompletions,
+                "data: {\"finish_reason\": \"stop\"}\n\n",
+                "",
+                true,
             ),
             (Completions, "data:[DONE]\r\n\r\n", "", true),
             (

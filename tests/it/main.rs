@@ -14,6 +14,7 @@ mod broken_streams;
 mod check;
 mod commands;
 mod conversations;
+mod documents;
 mod eval;
 mod faults;
 mod fields;
