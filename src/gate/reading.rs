@@ -8,6 +8,7 @@ use moka::sync::Cache;
 
 use crate::bare::is_bare;
 use crate::clause::clauses;
+use crate::language::is_han;
 use crate::text::{Vocabulary, excerpt, normalise, says_nothing, second_reading};
 
 /// What is read of a text, in bytes, to be cut into clauses; what the model is shown of it as a whole, some 300
@@ -46,6 +47,7 @@ impl Reading {
         let parts = clauses(text);
         let spoken = parts.iter().filter(|part| !is_bare(part));
         let normal_form = normal(text, LONGEST_WHOLE);
+        let normal_form = said_once(&normal_form).to_owned();
         let of_clauses = parts
             .iter()
             .map(|part| part.len().min(LONGEST_CLAUSE))
@@ -114,6 +116,21 @@ impl Readings {
     }
 }
 
+/// A text without saying the same again: 你好 你好, hello hello, 在吗在吗.
+fn said_once(text: &str) -> &str {
+    let parts = text.split(|c: char| !c.is_alphanumeric());
+    let mut parts = parts.filter(|part| !part.is_empty());
+    let first = parts.next().unwrap_or(text);
+    let said = match parts.next() {
+        Some(second) if second == first && parts.all(|part| part == first) => first,
+        _ => text,
+    };
+    // Without a space between them, where no word of one syllable is said twice: 谢谢.
+    let (one, other) = said.split_at(said.floor_char_boundary(said.len() / 2));
+    let is_twice = one == other && one.chars().count() > 1 && one.chars().all(is_han);
+    if is_twice { one } else { said }
+}
+
 /// The normal form of what is judged of a text. There are characters whose normal form is eighteen.
 fn normal(text: &str, most: usize) -> String {
     let normal = normalise(&excerpt(text, most)).into_owned();
@@ -126,6 +143,26 @@ fn normal(text: &str, most: usize) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_is_said_again_is_said_once() {
+        for (text, expected) in [
+            ("你好 你好", "你好"),
+            ("你好，你好！", "你好"),
+            ("hello hello hello", "hello"),
+            ("在吗在吗", "在吗"),
+            ("谢谢", "谢谢"),
+            ("couscous", "couscous"),
+            ("1212", "1212"),
+            ("12 12", "12"),
+            ("你好 在吗", "你好 在吗"),
+            ("bye bye now", "bye bye now"),
+            ("？？", "？？"),
+            ("", ""),
+        ] {
+            assert_eq!(said_once(text), expected, "{text}");
+        }
+    }
 
     #[test]
     fn a_kept_reading_is_that_of_the_text() {

@@ -53,7 +53,9 @@ fn links_lead_somewhere() {
                 (true, "") => true,
                 (true, name) => {
                     let text = fs::read_to_string(&target).unwrap();
-                    headings(&text).iter().any(|heading| anchor(heading) == name)
+                    headings(&text)
+                        .iter()
+                        .any(|heading| anchor(heading) == name)
                 }
                 (false, _) => false,
             };
