@@ -32,6 +32,8 @@ use tempfile::TempDir;
 use tokio::net::TcpListener;
 use tokio::task::{JoinSet, block_in_place};
 
+use crate::kit::nobody;
+
 use crate::commands::{Ended, intentgate, snapshot};
 
 const REPOSITORY: &str = "shop/embedder";
@@ -485,10 +487,7 @@ async fn what_the_machine_lacks_is_explained() {
     let hub = stand_in.at(folder.path());
     let file = folder.path().join("file");
     fs::write(&file, "").unwrap();
-    // A port that nobody listens on: it was free a moment ago.
-    let free = TcpListener::bind("127.0.0.1:0").await.unwrap();
-    let closed = free.local_addr().unwrap();
-    drop(free);
+    let closed = nobody();
     let mut said = String::new();
     for (name, hub) in [
         (

@@ -26,7 +26,7 @@ pub(crate) use protocols::{ask_in, check_error_in, check_reply_in};
 pub(crate) use raw::{raw, raw_bytes};
 pub(crate) use reply::{check_error, check_reply};
 pub(crate) use tls::{Authority, self_signed};
-pub(crate) use upstream::{COMPLETION, Pace, Upstream};
+pub(crate) use upstream::{COMPLETION, Pace, Upstream, nobody};
 
 /// On a busy machine everything that is to happen has happened by then.
 const DEADLINE: Duration = Duration::from_secs(20);

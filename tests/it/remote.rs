@@ -10,11 +10,10 @@ use intentgate::embed::{EmbedError, Embedder, Embedding, LoadError};
 use intentgate::verdict::Stage;
 use serde_json::Value;
 use tempfile::TempDir;
-use tokio::net::TcpListener;
 use tokio::task::JoinSet;
 
 use crate::kit::embeddings::{LENGTH, TOO_LONG, fails, vector};
-use crate::kit::{Authority, Upstream, eventually, log, soon};
+use crate::kit::{Authority, Upstream, eventually, log, nobody, soon};
 
 const KEY: &str = "sk-embeddings-5e1f";
 
@@ -376,9 +375,7 @@ async fn a_start_that_needs_the_api_says_what_it_said() {
         );
         assert!(words.contains("model.api_key"), "{words}");
     }
-    let nobody = TcpListener::bind("127.0.0.1:0").await.unwrap();
-    let url = format!("http://{}/v1", nobody.local_addr().unwrap());
-    drop(nobody);
+    let url = format!("http://{}/v1", nobody());
     let error = load(&url, "").unwrap_err().explain();
     assert!(error.en.contains("refused"), "{}", error.en);
 

@@ -22,7 +22,7 @@ use hyper_util::server::conn::auto;
 use intentgate::chat::{Protocol, Usage};
 use serde_json::Value;
 use tokio::io::{AsyncRead, AsyncWrite};
-use tokio::net::TcpListener;
+use tokio::net::{TcpListener, TcpSocket};
 use tokio::sync::{mpsc, oneshot};
 use tokio::task::JoinSet;
 use tokio_rustls::TlsAcceptor;
@@ -167,8 +167,7 @@ impl Upstream {
 
     /// The base URL of an upstream that takes no connections.
     pub(crate) async fn refusing() -> String {
-        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-        format!("http://{}/v1", listener.local_addr().unwrap())
+        format!("http://{}/v1", nobody())
     }
 
     /// The next request is replied to with this.
@@ -408,4 +407,14 @@ impl Body for Paced {
         self.taken.fetch_add(1, Ordering::Relaxed);
         Poll::Ready(piece.map(|piece| piece.map(Frame::data)))
     }
+}
+
+/// An address that takes no connections as long as the tests run: bound, and never listened on. A port that is given
+/// back is soon another test's.
+pub(crate) fn nobody() -> SocketAddr {
+    let socket = TcpSocket::new_v4().unwrap();
+    socket.bind(([127, 0, 0, 1], 0).into()).unwrap();
+    let address = socket.local_addr().unwrap();
+    std::mem::forget(socket);
+    address
 }
