@@ -199,15 +199,9 @@ pub fn decide(snapshot: &Snapshot, policy: Policy, evidence: &Evidence) -> Decis
     let (lead, needed) = (verdict.lead_of(Action::Answer), thresholds.answer_lead);
     let readable = passes != Reason::UnreadableText;
     // What is word for word an example is answered as its operator says, whatever else is like it.
-    let example = snapshot
-        .with_example(text)
-        .map(|intent| (intent.action, intent));
-    let (exact, forwarded) = match example {
-        Some((Action::Answer, intent)) => (Some(intent), false),
-        Some(_) => (None, true),
-        None => (None, false),
-    };
-    let answers = exact.is_some() || lead > 0.0 && !forwarded;
+    let example = snapshot.with_example(text);
+    let exact = example.filter(|intent| intent.action == Action::Answer);
+    let answers = exact.is_some() || lead > 0.0 && example.is_none();
     let beside = mixed || evidence.clauses.iter().any(says_other);
     let beside = exact.is_none() && beside;
     if readable && answers && !(mixed && beside) && !evidence.follows_on {
