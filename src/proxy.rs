@@ -209,7 +209,8 @@ impl Journey<'_> {
     /// Learns what the front end puts around the customers' words; what takes longer goes on beside the request.
     fn learn(&self, origin: Origin, prompt: &Prompt, exchange: &Exchange) {
         let gate = &self.serving.settings.gate;
-        let Some(learned) = gate.observe(&origin, prompt, exchange.address) else {
+        let address = exchange.address.map(access::household);
+        let Some(learned) = gate.observe(&origin, prompt, address) else {
             return;
         };
         let serving = self.serving.clone();

@@ -69,6 +69,14 @@ impl Known {
     }
 }
 
+impl Known {
+    /// Whether a front end's wrapping is kept, as one or as none.
+    fn holds(&self, origin: &Origin, wrapping: &Learned) -> bool {
+        let mut kept = self.kept.iter();
+        kept.any(|kept| kept.wrapping == *wrapping && Origin::of(kept).as_ref() == Some(origin))
+    }
+}
+
 impl Origin {
     /// The front end with a key of this name, or with none, that speaks a protocol.
     pub fn new(client: Option<Arc<str>>, protocol: Protocol) -> Self {
@@ -128,7 +136,7 @@ impl Learning {
         let Text::Question(text) = &prompt.text else {
             return None;
         };
-        let address = address.map(household);
+        let address = address.map(|address| address.to_string());
         let sender = Sender {
             user: prompt.asker.user.as_deref(),
             address: address.as_deref(),
@@ -147,9 +155,7 @@ impl Learning {
             sketch.observe(&excerpt(text, LONGEST), sender)?
         };
         let known = self.known.load();
-        let is_known =
-            |kept: &Kept| kept.wrapping == found && Origin::of(kept).as_ref() == Some(origin);
-        let is_new = !known.kept.iter().any(is_known) && !locked(&self.refused).contains(&found);
+        let is_new = !known.holds(origin, &found) && !locked(&self.refused).contains(&found);
         (is_new && known.kept.len() < MOST).then_some(found)
     }
 
@@ -165,7 +171,10 @@ impl Learning {
     /// Takes a wrapping from here on, and keeps it.
     pub(super) fn add(&self, origin: &Origin, wrapping: Learned) {
         let _changing = locked(&self.changing);
-        let mut kept = self.known.load().kept.clone();
+        let known = self.known.load();
+        if known.holds(origin, &wrapping) {
+            return;
+        }
         let client = origin.client.as_deref().map(str::to_owned);
         let new = Kept {
             client,
@@ -174,13 +183,8 @@ impl Learning {
             forgotten: false,
             wrapping,
         };
-        if kept
-            .iter()
-            .any(|kept| kept.wrapping == new.wrapping && kept.client == new.client)
-        {
-            return;
-        }
         announce(&new);
+        let mut kept = known.kept.clone();
         kept.push(new);
         // A few kilobytes, some times in a gateway's life.
         if let Some(Err(problem)) = self.file.as_deref().map(|file| kept::write(file, &kept)) {
@@ -225,14 +229,6 @@ fn announce(kept: &Kept) {
     );
 }
 
-fn household(address: IpAddr) -> String {
-    match address {
-        IpAddr::V4(address) => address.to_string(),
-        // A household's addresses differ behind the first 64 bits.
-        IpAddr::V6(address) => format!("{:x?}", &address.segments()[..4]),
-    }
-}
-
 fn now() -> i64 {
     let since = SystemTime::now().duration_since(UNIX_EPOCH);
     since.map_or(0, |since| since.as_secs().cast_signed())
@@ -240,4 +236,52 @@ fn now() -> i64 {
 
 fn locked<T>(of: &Mutex<T>) -> MutexGuard<'_, T> {
     of.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::wrapping::Sketch;
+
+    /// What a sketch learns of one wrapping.
+    fn learned() -> Learned {
+        let mut sketch = Sketch::default();
+        let words = [
+            "refund",
+            "where is it",
+            "size",
+            "invoice",
+            "coupon",
+            "pan",
+            "lid",
+            "box",
+            "bag",
+            "cup",
+        ];
+        let found = words.iter().enumerate().filter_map(|(at, words)| {
+            let user = ["Ann", "Ben", "Chloe", "Dan"][at % 4];
+            let text = format!("Lamp shop desk, the visitor typed this text on the page; {words}");
+            sketch.observe(
+                &text,
+                Sender {
+                    user: Some(user),
+                    ..Sender::default()
+                },
+            )
+        });
+        found.last().unwrap()
+    }
+
+    #[test]
+    fn each_path_of_a_key_learns_for_itself() {
+        let (learning, wrapping) = (Learning::default(), learned());
+        for (number, protocol) in (1..).zip([Protocol::ChatCompletions, Protocol::Responses]) {
+            let origin = Origin::new(None, protocol);
+            for _ in 0..2 {
+                learning.add(&origin, wrapping.clone());
+                assert_eq!(learning.count(), number);
+                assert_eq!(learning.of(&origin).unwrap().len(), 1);
+            }
+        }
+    }
 }
